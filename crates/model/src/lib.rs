@@ -1,0 +1,24 @@
+//! **What do we talk about?** The words of Ascribe, as types.
+//!
+//! An [`Event`] is the normalised meaning of one captured record. It lists [`Key`]s, and keys are all that joins
+//! read. A join gives an [`Edge`]; a path of edges is a lineage. Every question returns one [`Answer`].
+//!
+//! Field names follow OCSF 1.8 where OCSF has the field. This crate holds words only: no files, no clock, no
+//! network, no parsing of any log format, and nothing about Merkle trees or Parquet.
+
+mod answer;
+mod edge;
+mod event;
+mod identity;
+mod key;
+mod time;
+
+pub use edge::{Edge, EdgeKind, JoinGrade, Node};
+pub use event::{
+    Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
+    Event, EventId, EventTime, Native, Origin, Outcome, Resource, ResourceRole, SourceRef, Status, TimeBasis,
+    Verb,
+};
+pub use identity::{Credential, CredentialClass, Identity, IdentityKind};
+pub use key::{Form, Key, KeyKind, KeyRef, Role, Trust};
+pub use time::{ParseTimestampError, Timestamp};
