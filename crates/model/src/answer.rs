@@ -1,1 +1,371 @@
-//! placeholder
+//! An answer is a value: every question returns one [`Answer`], and every surface renders that same value.
+//!
+//! The [`Body`] holds content ids only, so that equal evidence gives an equal body whatever the order of arrival.
+//! Checkpoint, leaf numbers and entry states are [`ProofSide`], beside it. The JSON form is frozen by
+//! `docs/formats/answer.schema.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, Timestamp};
+
+/// What a question returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Always [`Answer::SCHEMA`].
+    pub schema: String,
+    /// What is answered. Equal evidence gives an equal body.
+    pub body: Body,
+    /// How the ledger vouches for the evidence.
+    pub proof: ProofSide,
+}
+
+/// The content of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    /// What was asked.
+    pub question: Question,
+    /// How far the evidence goes.
+    pub verdict: Verdict,
+    /// The answer in one sentence.
+    pub statement: String,
+    /// Grade of the worst edge that the answer rests on; absent where it rests on none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<JoinGrade>,
+    /// What is claimed, each with its premises and evidence.
+    pub claims: Vec<Claim>,
+    /// Joins that the claims cite by position.
+    pub edges: Vec<Edge>,
+    /// What is missing, and which log would settle it.
+    pub gaps: Vec<Gap>,
+    /// What was searched.
+    pub scope: Scope,
+    /// The rows of the answer.
+    pub details: Details,
+}
+
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The command, such as `who`.
+    pub verb: String,
+    /// What it was asked about, as typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Options that change the answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// How far the evidence goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The evidence shows it.
+    Proven,
+    /// The evidence shows it within a bound.
+    Bounded {
+        /// The bound, in a sentence.
+        bound: String,
+    },
+    /// The evidence does not decide it.
+    Undecided {
+        /// What would decide it.
+        decided_by: Vec<String>,
+    },
+    /// The evidence shows the contrary, or contradicts itself.
+    Contradicted {
+        /// What contradicts it.
+        by: String,
+    },
+}
+
+/// One thing that an answer claims.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The claim in one sentence.
+    pub statement: String,
+    /// What has to hold for it. The claim is as strong as the weakest.
+    pub premises: Vec<Premise>,
+    /// Events that show it, sorted.
+    pub events: Vec<EventId>,
+    /// Positions in [`Body::edges`] that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<usize>,
+}
+
+/// Something that has to hold for a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Premise {
+    /// The premise in one sentence.
+    pub statement: String,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+/// What a premise rests on, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Anybody who holds the cited records can derive it again.
+    Rederivable,
+    /// The completeness index of the ledger proves it.
+    ProvenByIndex,
+    /// It rests on the operator's word, such as that a search saw every entry.
+    Asserted,
+    /// Nothing supports it, or something speaks against it.
+    Unmet,
+}
+
+/// Something that is missing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gap {
+    /// What is missing, in a sentence.
+    pub missing: String,
+    /// The log, or the act, that would settle it.
+    pub settled_by: String,
+}
+
+/// What was searched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Streams that the ledger holds, sorted: `source scope [partition]`.
+    pub streams: Vec<String>,
+    /// Events searched.
+    pub events: u64,
+    /// First and last event time in the scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<TimeSpan>,
+    /// Events without a readable time: no window can include or exclude them.
+    pub undated: u64,
+    /// Pieces of input that no parser could read.
+    pub rejects: u64,
+}
+
+/// A closed interval of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSpan {
+    /// Its start.
+    pub first: Timestamp,
+    /// Its end.
+    pub last: Timestamp,
+}
+
+/// The rows of an answer, by question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Details {
+    /// Nothing in the ledger has the name that was asked about.
+    Nothing {
+        /// Names that come close.
+        suggestions: Vec<KeyRef>,
+    },
+    /// Rows of `who`.
+    Who(Box<WhoDetail>),
+    /// Rows of `chain`.
+    Chain(Box<ChainDetail>),
+    /// Rows of `show`.
+    Show(Box<ShowDetail>),
+    /// Rows of `sources`.
+    Sources(Box<SourcesDetail>),
+}
+
+/// Rows of `who`: which identity held a credential, or acted in an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WhoDetail {
+    /// The credential, identity or event asked about.
+    pub subject: KeyRef,
+    /// The event asked about, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// How the act or the use divides over identities: `sole`, `shared`, `ambiguous` or `unattributed`.
+    pub attribution: String,
+    /// Identities that held it, with the evidence for each.
+    pub holders: Vec<Holder>,
+    /// Where the credential came from, back to who started it.
+    pub origin: Vec<ChainHop>,
+}
+
+/// An identity that held a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who.
+    pub identity: Identity,
+    /// Why it is known: `issued to`, `used as` or `acted as`.
+    pub binding: String,
+    /// How many events show it.
+    pub events: u64,
+    /// First and last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<TimeSpan>,
+    /// Some of them, sorted; all where `events` is not larger.
+    pub evidence: Vec<EventId>,
+}
+
+/// Rows of `chain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChainDetail {
+    /// Where the walk started.
+    pub start: KeyRef,
+    /// `back` to who started it, or `forward` to all that came of it.
+    pub direction: String,
+    /// The hops, nearest to the start first; `depth` gives the shape.
+    pub hops: Vec<ChainHop>,
+    /// Set where the walk stopped at a limit, with the limit's sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<String>,
+}
+
+/// One hop of a lineage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHop {
+    /// Distance from the start, 1 for its neighbours.
+    pub depth: u32,
+    /// Position of the edge in [`Body::edges`].
+    pub edge: usize,
+    /// When it happened, where one event shows it and states a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// What happened, in the source's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Declared end of the credential on the far side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Uses of the credential on the far side.
+    #[serde(default)]
+    pub uses: u64,
+    /// First and last of those uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<TimeSpan>,
+}
+
+/// Rows of `show`: one event, its record as captured, and its proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShowDetail {
+    /// The event, parsed again from the captured record.
+    pub event: Event,
+    /// The captured record. Bytes that are not UTF-8 are shown as U+FFFD; `record_base64` then has them exactly.
+    pub record: String,
+    /// The captured record in base64, where `record` cannot show it exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_base64: Option<String>,
+    /// What was cut out before anything was stored.
+    pub withheld: Vec<Withheld>,
+    /// How often the same event was delivered.
+    pub sightings: u64,
+}
+
+/// A value that was cut out of a record before it was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The rule that asked for it.
+    pub rule: String,
+    /// Where its placeholder starts in the captured record, in bytes.
+    pub offset: u64,
+}
+
+/// Rows of `sources`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcesDetail {
+    /// Streams, sorted.
+    pub streams: Vec<StreamSummary>,
+    /// Rejects by reason, sorted.
+    pub rejects: Vec<RejectTally>,
+    /// Input files and deliveries.
+    pub objects: u64,
+    /// Objects whose reading did not reach their end.
+    pub objects_unfinished: u64,
+}
+
+/// What one stream holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StreamSummary {
+    /// Id of the source.
+    pub source: String,
+    /// Native scope: the account, the cluster.
+    pub scope: String,
+    /// Part that is delivered apart, such as a region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// Events, each counted once.
+    pub events: u64,
+    /// Further deliveries of events already counted.
+    pub duplicates: u64,
+    /// Events without a readable time.
+    pub undated: u64,
+    /// First event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Last event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// What is known of its completeness: `unknown` until a source's own proof was checked.
+    pub coverage: String,
+}
+
+/// Rejects of one reason.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RejectTally {
+    /// Stable code of the reason.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// How the ledger vouches for an answer's evidence. Kept apart from the body: it changes with every checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofSide {
+    /// The signed checkpoint that the answer was computed at, as a C2SP signed note.
+    pub checkpoint: String,
+    /// Number of entries under it.
+    pub size: u64,
+    /// Where the cited events lie in the ledger, sorted by event.
+    pub evidence: Vec<EvidenceRef>,
+}
+
+/// Where a cited event lies in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceRef {
+    /// The event.
+    pub event: EventId,
+    /// The leaf of its first sighting.
+    pub leaf: u64,
+    /// What vouches for the entry.
+    pub state: EntryState,
+    /// C2SP tlog-proof of the entry, where the question asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+/// What vouches for an entry, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryState {
+    /// On disk, in no checkpoint yet.
+    Durable,
+    /// In a signed checkpoint.
+    Committed,
+    /// In a checkpoint that witnesses signed.
+    Witnessed,
+    /// In a checkpoint that a time-stamping authority signed.
+    Timestamped,
+}
+
+impl Answer {
+    /// Name and version of the JSON form.
+    pub const SCHEMA: &'static str = "ascribe/answer/v1";
+}
+
+impl Verdict {
+    /// The verdict in one word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Bounded { .. } => "bounded",
+            Self::Undecided { .. } => "undecided",
+            Self::Contradicted { .. } => "contradicted",
+        }
+    }
+}

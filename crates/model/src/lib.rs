@@ -13,6 +13,11 @@ mod identity;
 mod key;
 mod time;
 
+pub use answer::{
+    Answer, Basis, Body, ChainDetail, ChainHop, Claim, Details, EntryState, EvidenceRef, Gap, Holder,
+    Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary, TimeSpan,
+    Verdict, WhoDetail, Withheld,
+};
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
