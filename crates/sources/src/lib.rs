@@ -1,1 +1,13 @@
-//! Placeholder.
+//! **What does this record say?** Bytes in; records, rejects and events out.
+//!
+//! Pure: no files, no clock, no network. One file per source; [`SOURCES`] is the table of them.
+
+pub mod json;
+mod source;
+
+pub use source::{
+    ContentIdentity, Context, Entry, KeyDeclaration, Part, SecretField, Source, Transform, Unreadable,
+};
+
+/// Every source, in the order in which a record is tried: the most specific first.
+pub const SOURCES: &[Source] = &[];

@@ -1,0 +1,112 @@
+//! What a source declares: how to tell its records, where its events are, which fields are secret, and what its
+//! keys mean. One file per source fills one [`Source`]; `SOURCES` in `lib.rs` lists them all.
+//!
+//! This file knows no vendor: everything that does is in the source's own file.
+
+use ascribe_model::Event;
+
+use crate::json::Value;
+
+/// One kind of log.
+pub struct Source {
+    /// Stable id, such as `aws_cloudtrail`; part of every event id.
+    pub id: &'static str,
+    /// Readable name.
+    pub name: &'static str,
+    /// Version of the parser. It rises when the same bytes give another event; the event id does not depend on it.
+    pub version: u32,
+    /// Every key kind that the source lists.
+    pub keys: &'static [KeyDeclaration],
+    /// Fields known to hold secrets, as paths from the event object.
+    pub secrets: &'static [SecretField],
+    /// Names of top-level arrays whose elements are records, such as `Records`.
+    pub lists: &'static [&'static str],
+    /// Whether a record is of this source. Cheap: it looks at a few members.
+    pub recognises: fn(Value<'_>) -> bool,
+    /// Where the events of a recognised record are: the record itself, or what its wrapper holds. Members of a
+    /// wrapper that are not events of this source are simply not listed.
+    pub parts: for<'t> fn(Value<'t>) -> Vec<Part<'t>>,
+    /// What one part says. `None` for a part that describes no act, such as a digest. The id is left zero.
+    pub event: fn(&Entry<'_>) -> Result<Option<Event>, Unreadable>,
+    /// What the event's id does not depend on.
+    pub identity: ContentIdentity,
+}
+
+/// A key kind that a source lists.
+pub struct KeyDeclaration {
+    /// The kind, such as `aws.access_key`.
+    pub kind: &'static str,
+    /// One sentence: what the value is and where it comes from.
+    pub meaning: &'static str,
+}
+
+/// A field that is known to hold a secret.
+pub struct SecretField {
+    /// Member names from the event object; `*` is any one member or element, `**` any number of them.
+    /// Where the value is an object or an array, every string and number inside is withheld.
+    pub path: &'static [&'static str],
+    /// Name of the rule, such as `aws.session_token`; it is written into the placeholder.
+    pub rule: &'static str,
+    /// What stays of the value.
+    pub transform: Transform,
+}
+
+/// The source's own transform of a secret: what other logs carry of it, so that joins survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transform {
+    /// Nothing stays.
+    Nothing,
+    /// The `jti` claim of a JWT, if it has one.
+    JwtId,
+    /// Base64 of the SHA-256 of the secret, as GitHub's `hashed_token`.
+    Sha256Base64,
+}
+
+/// Where one event of a record is.
+#[derive(Clone, Copy)]
+pub enum Part<'t> {
+    /// An object of the record: the record itself, or a member of its wrapper.
+    Object(Value<'t>),
+    /// A string whose text is JSON.
+    Text(Value<'t>),
+}
+
+/// What [`Source::event`] is given.
+pub struct Entry<'a> {
+    /// The event object.
+    pub event: Value<'a>,
+    /// The whole record around it; the event object itself where there is no wrapper.
+    pub record: Value<'a>,
+    /// The part's place in the record: the value that holds it (for [`Part::Text`] the string).
+    pub holder: Value<'a>,
+    /// What the operator said about the input.
+    pub context: &'a Context<'a>,
+}
+
+/// What the operator said about the input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// Native scope, for records that carry none, such as plain Kubernetes audit files.
+    pub scope: Option<&'a str>,
+}
+
+/// What an event's id does not depend on (`docs/formats/event.md`).
+pub struct ContentIdentity {
+    /// Top-level members of the event object that a collector adds; a trailing `*` stands for any ending.
+    pub delivery_only: &'static [&'static str],
+    /// Members that may hold the event's time, the source's own name first. The first one present is written
+    /// normalised under the first name, when the event has a time; the others are delivery-only.
+    pub time: &'static [&'static str],
+}
+
+/// A recognised record whose meaning cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct Unreadable {
+    /// What the format demands.
+    pub expected: &'static str,
+    /// What the record has, bounded in length.
+    pub found: String,
+    /// Offset in the event object's input.
+    pub offset: usize,
+}
