@@ -224,6 +224,9 @@ pub struct ChainHop {
     pub depth: u32,
     /// Position of the edge in [`Body::edges`].
     pub edge: usize,
+    /// Who acted in the event that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Identity>,
     /// When it happened, where one event shows it and states a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,

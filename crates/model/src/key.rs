@@ -78,6 +78,9 @@ pub enum Role {
     Resource,
     /// Another name by which somebody may look this event up. Never joined on.
     Name,
+    /// A credential or identity under which another credential was issued here. Derived from the other roles, so
+    /// that the few events that hand out authority are found among the many that use it.
+    Parent,
 }
 
 /// A value that joins, and how one event relates to it.
@@ -133,7 +136,7 @@ impl KeyKind {
 
 impl Role {
     /// Every role, in the order of their stable numbers; the number is the position.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Used,
         Self::Presented,
         Self::Issued,
@@ -147,6 +150,7 @@ impl Role {
         Self::Native,
         Self::Resource,
         Self::Name,
+        Self::Parent,
     ];
 
     /// The role's name as written in formats.
@@ -165,6 +169,7 @@ impl Role {
             Self::Native => "native",
             Self::Resource => "resource",
             Self::Name => "name",
+            Self::Parent => "parent",
         }
     }
 }
