@@ -49,6 +49,8 @@ pub struct SecretField {
     pub rule: &'static str,
     /// What stays of the value.
     pub transform: Transform,
+    /// Which event objects the rule is for; `None` for all. A Kubernetes `data` member is secret in a Secret only.
+    pub when: Option<fn(Value<'_>) -> bool>,
 }
 
 /// The source's own transform of a secret: what other logs carry of it, so that joins survive.
