@@ -3,8 +3,10 @@
 //! Pure: no files, no clock, no network. One file per source; [`SOURCES`] is the table of them.
 
 pub mod json;
+mod moment;
 mod source;
 
+pub use moment::{Moment, UnreadableMoment, Zone};
 pub use source::{
     ContentIdentity, Context, Entry, KeyDeclaration, Part, SecretField, Source, Transform, Unreadable,
 };
