@@ -1,1 +1,20 @@
-//! Placeholder.
+//! **What does it show, and how sure are we?** Pure reasoning over events.
+//!
+//! [`Evidence`] finds events by key; the table [`JOINS`] says which keys join and how strongly; the lineage walks
+//! those joins; [`who`] and [`chain`] turn what was found into the body of an answer.
+//!
+//! Everything here is deterministic: equal evidence gives an equal body. This crate knows no vendor (the table names
+//! key kinds, the engine does not), no clock, no file, no Merkle tree and no Parquet.
+
+mod evidence;
+mod joins;
+mod lineage;
+mod verdict;
+
+mod chain;
+mod who;
+
+pub use chain::{Direction, HOPS_MAX, chain};
+pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
+pub use joins::{CREDENTIALS, CredentialRow, End, JOINS, Join, Reach, is_credential};
+pub use who::{Subject, USES_MAX, who};

@@ -1,0 +1,125 @@
+//! What reasoning may ask of the evidence: events by key, and counts.
+//!
+//! The trait hides where events lie. [`Recorded`] serves events that are already in memory: those of a bundle, or of
+//! a test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan};
+
+/// The evidence could not be read. Nothing can be concluded from that.
+#[derive(Debug)]
+pub struct EvidenceError(pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Events found by a key.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The events, by time and then id; undated ones last.
+    pub events: Vec<Arc<Event>>,
+    /// How many there are in all; larger than `events.len()` where a limit cut them.
+    pub total: u64,
+}
+
+/// How often a key was seen in a role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Number of events.
+    pub count: u64,
+    /// First and last event time, where any of them states one.
+    pub span: Option<TimeSpan>,
+}
+
+/// Finds events by key.
+pub trait Evidence {
+    /// Up to `limit` events that list `key` in one of `roles`, each event once.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError>;
+
+    /// How many events list `key` in `role`, without reading them.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError>;
+
+    /// What is being searched.
+    fn scope(&self) -> Scope;
+}
+
+/// Evidence held in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    events: BTreeMap<EventId, Arc<Event>>,
+    scope: Scope,
+}
+
+impl Recorded {
+    /// Evidence of `events`, searched as `scope`. An event given twice counts once.
+    pub fn new(events: impl IntoIterator<Item = Event>, scope: Scope) -> Self {
+        Self { events: events.into_iter().map(|event| (event.id, Arc::new(event))).collect(), scope }
+    }
+}
+
+impl Evidence for Recorded {
+    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+        let mut events: Vec<Arc<Event>> = self
+            .events
+            .values()
+            .filter(|event| event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed)))
+            .cloned()
+            .collect();
+        let total = events.len() as u64;
+        sort_by_time(&mut events);
+        events.truncate(limit);
+        Ok(Page { events, total })
+    }
+
+    fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
+        let page = self.events(key, &[role], usize::MAX)?;
+        Ok(Tally { count: page.total, span: span_of(&page.events) })
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope.clone()
+    }
+}
+
+/// Puts events in the order in which answers list them: by time, undated last, then by id.
+pub(crate) fn sort_by_time(events: &mut [Arc<Event>]) {
+    events.sort_by_key(|event| (event.time.at.is_none(), event.time.at, event.id));
+}
+
+/// First and last moment that the events state.
+pub(crate) fn span_of(events: &[Arc<Event>]) -> Option<TimeSpan> {
+    let first = events.iter().filter_map(|event| event.time.at).min()?;
+    let last = events.iter().filter_map(|event| event.time.at).max()?;
+    Some(TimeSpan { first, last })
+}
+
+impl Tally {
+    /// The two counts together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let span = match (self.span, other.span) {
+            (Some(left), Some(right)) => {
+                Some(TimeSpan { first: left.first.min(right.first), last: left.last.max(right.last) })
+            }
+            (span, None) | (None, span) => span,
+        };
+        Self { count: self.count + other.count, span }
+    }
+}
+
+impl std::fmt::Display for EvidenceError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the evidence could not be read")
+    }
+}
+
+impl std::error::Error for EvidenceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}

@@ -1,0 +1,323 @@
+//! The table of joins: which keys join, what the edge says, and how strong it is.
+//!
+//! A join is a row here and nothing else: the engine in `lineage` reads kinds, roles and reach, and knows no vendor.
+//! Adding a join costs one row and one fixture folder `fixtures/<id>/`. Ids are stored on every edge, so a row's id
+//! is never given a new meaning.
+
+use ascribe_model::{EdgeKind, JoinGrade, KeyKind, Role};
+
+/// One row: keys at `from` join keys at `to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Join {
+    /// Stable id, stored on every edge that the row makes.
+    pub id: &'static str,
+    /// What the edge says.
+    pub says: EdgeKind,
+    /// The end nearer to who started it.
+    pub from: End,
+    /// The end nearer to the act.
+    pub to: End,
+    /// Where the two keys have to stand to each other.
+    pub reach: Reach,
+    /// Grade of the edge when exactly one candidate is left. Keys chosen by the caller never give an A.
+    pub grade: JoinGrade,
+    /// What has to be configured for the keys to be recorded.
+    pub requires: Option<&'static str>,
+    /// When the join fails or misleads.
+    pub fails_when: &'static str,
+}
+
+/// Keys of one kind in one role.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// A key kind; a trailing `*` stands for every kind with that beginning.
+    pub kind: &'static str,
+    /// The role of the key in its event.
+    pub role: Role,
+}
+
+/// Where two keys have to stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Both in one event: no clock is needed.
+    Within,
+    /// Equal keys in different events: no clock is needed.
+    Equal,
+    /// Equal keys in different events, where the moments tied to them lie this close.
+    Near {
+        /// Distance within which the composite is taken as one session, in nanoseconds.
+        tolerance_ns: u64,
+        /// Wider distance within which a single candidate still gives grade C; equal to the tolerance where none does.
+        window_ns: u64,
+    },
+    /// Equal keys in different events that are steps of one operation; the first step is the request.
+    Step,
+}
+
+/// What is known of one kind of credential.
+#[derive(Clone, Copy, Debug)]
+pub struct CredentialRow {
+    /// The key kind.
+    pub kind: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// The log that records its issue.
+    pub issue_recorded_in: &'static str,
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Every kind of key that names a credential.
+pub const CREDENTIALS: &[CredentialRow] = &[
+    CredentialRow {
+        kind: "aws.access_key",
+        name: "AWS access key",
+        issue_recorded_in: "CloudTrail management events of the account and region that issued it (`sts`, `iam`, `sso`)",
+    },
+    CredentialRow {
+        kind: "k8s.credential",
+        name: "Kubernetes credential",
+        issue_recorded_in: "the cluster's audit log of `create serviceaccounts/token`, at Metadata level or above, with \
+                            the annotation `authentication.kubernetes.io/issued-credential-id`",
+    },
+];
+
+/// Every join, in order of preference: a later row for the same issued credential counts only where no earlier one
+/// gave a parent.
+pub const JOINS: &[Join] = &[
+    Join {
+        id: "AWS-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "aws.access_key", role: Role::Issued },
+        to: End { kind: "aws.access_key", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the issue is recorded in another account, region or trail, or the session is a console one without a key",
+    },
+    Join {
+        id: "AWS-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "aws.access_key", role: Role::Used },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller is a service or a federated subject without an access key",
+    },
+    Join {
+        id: "AWS-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the record is the copy for another account, which names the calling account only",
+    },
+    Join {
+        id: "AWS-3",
+        says: EdgeKind::SameRequest,
+        from: End { kind: "aws.shared_event", role: Role::Native },
+        to: End { kind: "aws.shared_event", role: Role::Native },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the call was denied: the other account then gets no copy",
+    },
+    Join {
+        id: "AWS-4",
+        says: EdgeKind::Issued,
+        from: End { kind: "aws.role_session", role: Role::Issued },
+        to: End { kind: "aws.role_session", role: Role::Used },
+        reach: Reach::Near { tolerance_ns: SECOND_NS, window_ns: SECOND_NS },
+        grade: JoinGrade::B,
+        requires: None,
+        fails_when: "one role is assumed twice in a second under one session name",
+    },
+    Join {
+        id: "AWS-5",
+        says: EdgeKind::Issued,
+        from: End { kind: "aws.console_session", role: Role::Issued },
+        to: End { kind: "aws.console_session", role: Role::Used },
+        reach: Reach::Near { tolerance_ns: SECOND_NS, window_ns: 30 * SECOND_NS },
+        grade: JoinGrade::B,
+        requires: None,
+        fails_when: "one user signs in twice within the window",
+    },
+    Join {
+        id: "AWS-6",
+        says: EdgeKind::HeldBy,
+        from: End { kind: "aws.instance", role: Role::Workload },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "which process on the machine used it is not recorded",
+    },
+    Join {
+        id: "AWS-6",
+        says: EdgeKind::HeldBy,
+        from: End { kind: "aws.function", role: Role::Workload },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "two versions of a function run under one name",
+    },
+    Join {
+        id: "K8S-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "k8s.credential", role: Role::Issued },
+        to: End { kind: "k8s.credential", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: Some("credential ids in audit records (Kubernetes 1.30 or later)"),
+        fails_when: "the token was requested for another audience: it is then used elsewhere",
+    },
+    Join {
+        id: "K8S-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.credential", role: Role::Used },
+        to: End { kind: "k8s.credential", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("credential ids in audit records (Kubernetes 1.30 or later)"),
+        fails_when: "the requester's own credential has no id in the record",
+    },
+    Join {
+        id: "X-09",
+        says: EdgeKind::Issued,
+        from: End { kind: "aws.access_key", role: Role::Presented },
+        to: End { kind: "k8s.credential", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("cluster sign-in through AWS IAM"),
+        fails_when: "the cluster authenticates by other means",
+    },
+    Join {
+        id: "K8S-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "k8s.credential", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the requester is a component shared by many workloads",
+    },
+    Join {
+        id: "K8S-2",
+        says: EdgeKind::HeldBy,
+        from: End { kind: "k8s.pod", role: Role::Workload },
+        to: End { kind: "k8s.credential", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("audit level Request or above for `serviceaccounts/token`"),
+        fails_when: "the audit level hides the bound object",
+    },
+    Join {
+        id: "K8S-2",
+        says: EdgeKind::HeldBy,
+        from: End { kind: "k8s.pod", role: Role::Workload },
+        to: End { kind: "k8s.credential", role: Role::Used },
+        reach: Reach::Within,
+        grade: JoinGrade::B,
+        requires: None,
+        fails_when: "the token was copied out of the pod: the record names the pod that it was issued for",
+    },
+    Join {
+        id: "K8S-3",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.csr", role: Role::Step },
+        to: End { kind: "k8s.credential", role: Role::Issued },
+        reach: Reach::Step,
+        grade: JoinGrade::A,
+        requires: Some("audit level RequestResponse for `certificatesigningrequests/status`"),
+        fails_when: "the certificate is not in the record: its use then cannot be tied to the request",
+    },
+    Join {
+        id: "K8S-4",
+        says: EdgeKind::OnBehalfOf,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "k8s.*", role: Role::Behalf },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "a proxy in front of the cluster impersonates for everybody",
+    },
+    Join {
+        id: "X-09",
+        says: EdgeKind::Presented,
+        from: End { kind: "aws.access_key", role: Role::Issued },
+        to: End { kind: "aws.access_key", role: Role::Presented },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: Some("cluster sign-in through AWS IAM"),
+        fails_when: "the cluster authenticates by other means",
+    },
+    Join {
+        id: "REC-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "*", role: Role::Used },
+        to: End { kind: "*", role: Role::Actor },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the recording system was deceived about the caller",
+    },
+];
+
+/// Whether keys of this kind name credentials.
+pub fn is_credential(kind: &KeyKind) -> bool {
+    credential_row(kind).is_some()
+}
+
+/// What is known of this kind of credential.
+pub(crate) fn credential_row(kind: &KeyKind) -> Option<&'static CredentialRow> {
+    CREDENTIALS.iter().find(|row| row.kind == kind.name())
+}
+
+/// Rows that say `says` with this reach and lead to keys of `kind` in `role`.
+pub(crate) fn rows_to(
+    says: EdgeKind,
+    reach: fn(Reach) -> bool,
+    to: (&KeyKind, Role),
+) -> impl Iterator<Item = &'static Join> {
+    let (kind, role) = (to.0.clone(), to.1);
+    JOINS.iter().filter(move |join| join.says == says && reach(join.reach) && join.to.matches(&kind, role))
+}
+
+impl End {
+    /// Whether a key of `kind` in `role` stands at this end.
+    pub fn matches(&self, kind: &KeyKind, role: Role) -> bool {
+        self.role == role
+            && match self.kind.strip_suffix('*') {
+                Some(beginning) => kind.name().starts_with(beginning),
+                None => kind.name() == self.kind,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_says_when_it_fails_and_a_near_row_is_never_an_a() {
+        for join in JOINS {
+            assert!(!join.fails_when.is_empty(), "{}", join.id);
+            if let Reach::Near { tolerance_ns, window_ns } = join.reach {
+                assert!(join.grade > JoinGrade::A, "{}: a window alone cannot give grade A", join.id);
+                assert!(tolerance_ns <= window_ns, "{}", join.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_ending() {
+        let end = End { kind: "k8s.*", role: Role::Behalf };
+        assert!(end.matches(&KeyKind::new("k8s.user"), Role::Behalf));
+        assert!(!end.matches(&KeyKind::new("k8s.user"), Role::Actor));
+        assert!(!end.matches(&KeyKind::new("aws.arn"), Role::Behalf));
+    }
+}

@@ -1,0 +1,119 @@
+//! The engine that runs the table of joins: from a credential to its parents, children, holders and twins.
+//!
+//! It reads kinds, roles, reach and trust. It knows no vendor: a new join is a new row in `joins`, never code here.
+//! A join that is not unique stays a set of candidates.
+
+mod children;
+mod parents;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ascribe_model::{
+    Credential, CredentialClass, Edge, EdgeKind, Event, EventId, JoinGrade, Key, KeyRef, Node, Role, Trust,
+};
+
+pub(crate) use children::{children, walk_on};
+pub(crate) use parents::{credential_in, holders, parents};
+
+use crate::evidence::EvidenceError;
+use crate::joins::{End, Join, Reach};
+use crate::{Evidence, JOINS};
+
+/// Issue records of one credential that are read. More than one or two means that the records contradict each other.
+const ISSUES_MAX: usize = 64;
+/// Candidates that are compared when a composite has to be unique.
+const CANDIDATES_MAX: usize = 1_024;
+/// Copies of one request: one for each account concerned.
+const TWINS_MAX: usize = 16;
+
+/// An edge, and the event that shows it best.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) edge: Edge,
+    pub(crate) shown_by: Option<Arc<Event>>,
+}
+
+/// A record of the same request, with the row that ties it to the first; none for the first itself.
+type Twin = (Arc<Event>, Option<&'static Join>);
+
+/// The credential named by `uid`, in the words of an event that knows its class.
+pub(crate) fn credential_of(uid: &KeyRef, event: &Event) -> Credential {
+    let used = event.credential.iter();
+    let affected = event.effects.iter().filter_map(|effect| effect.credential.as_ref());
+    used.chain(affected)
+        .find(|credential| credential.uid == *uid)
+        .cloned()
+        .unwrap_or_else(|| Credential { uid: uid.clone(), class: CredentialClass::Unknown })
+}
+
+/// Keys of the event that stand at one end of a row.
+fn keys_at<'e>(event: &'e Event, end: &'e End) -> impl Iterator<Item = &'e Key> {
+    event.keys.iter().filter(move |key| end.matches(&key.kind, key.role))
+}
+
+/// The node that a key stands for: the event's actor for an actor's key, a credential otherwise.
+fn node_of(event: &Event, key: &Key) -> Node {
+    match key.role {
+        Role::Actor | Role::Behalf | Role::Subject => Node::Identity(event.actor.clone()),
+        _ => Node::Credential(credential_of(&key.to_ref(), event)),
+    }
+}
+
+/// The row's grade, lowered where a key was chosen by the caller: such a key may point anywhere.
+fn grade_of(join: &Join, keys: [&Key; 2]) -> JoinGrade {
+    if keys.iter().any(|key| key.trust == Trust::SelfAsserted) {
+        join.grade.max(JoinGrade::C)
+    } else {
+        join.grade
+    }
+}
+
+/// An edge between two nodes that the cited events show without any doubt about which two.
+fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut evidence: Vec<EventId>) -> Edge {
+    evidence.sort_unstable();
+    evidence.dedup();
+    Edge {
+        rule: join.id.to_owned(),
+        kind: join.says,
+        from: ends.0,
+        to: ends.1,
+        grade,
+        evidence,
+        window: None,
+        candidates: 1,
+        alternatives: Vec::new(),
+        requires: join.requires.map(str::to_owned),
+    }
+}
+
+/// One edge from several candidates: grade D, all of them kept, none picked.
+fn ambiguous(join: &Join, candidates: BTreeMap<Node, Vec<EventId>>, to: Node) -> Edge {
+    let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+    let reason = format!("{count} candidates fit and nothing on record tells them apart");
+    let settled_by = join.fails_when.to_owned();
+    let evidence = candidates.values().flatten().copied().collect();
+    let from = Node::Unresolved {
+        reason,
+        settled_by: format!("a record that excludes the others; the join fails when {settled_by}"),
+    };
+    let mut edge = edge(join, (from, to), JoinGrade::D, evidence);
+    edge.candidates = count;
+    edge.alternatives = candidates.into_keys().collect();
+    edge
+}
+
+/// The event and the copies of the same request that other accounts received, with the row that ties them.
+fn with_twins(evidence: &dyn Evidence, event: &Arc<Event>) -> Result<Vec<Twin>, EvidenceError> {
+    let mut family = vec![(Arc::clone(event), None)];
+    for join in JOINS.iter().filter(|join| join.says == EdgeKind::SameRequest && join.reach == Reach::Equal) {
+        for key in keys_at(event, &join.from) {
+            for twin in evidence.events(&key.to_ref(), &[join.to.role], TWINS_MAX)?.events {
+                if family.iter().all(|(known, _)| known.id != twin.id) {
+                    family.push((twin, Some(join)));
+                }
+            }
+        }
+    }
+    Ok(family)
+}
