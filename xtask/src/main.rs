@@ -1,1 +1,53 @@
-fn main(){}
+//! **Is it in order?** The gate, the benches and the long tests; `cargo xtask` lists them.
+//!
+//! No part of what a user runs: it reads the checkout and drives the programs that it builds.
+
+mod check;
+mod tidy;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  check   the gate: tidy, format, lint, test, document, licences
+  tidy    the rules of this project that no other tool knows
+";
+
+/// Exit codes are those of `ascribe`: 0 in order, 1 not in order, 2 usage or something that could not be run.
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            talk(&format!("error: {error}"));
+            let mut cause = error.source();
+            while let Some(source) = cause {
+                talk(&format!("  because: {source}"));
+                cause = source.source();
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("`xtask` has no folder above it")?;
+    let in_order = match arguments {
+        ["check"] => check::run(root, &mut std::io::stderr())? == check::Verdict::Passes,
+        ["tidy"] => tidy::run(root, &mut std::io::stdout().lock())? == 0,
+        _ => {
+            talk(USAGE);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where this program talks beside its output")]
+fn talk(message: &str) {
+    eprintln!("{message}");
+}
