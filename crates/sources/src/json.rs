@@ -2,7 +2,7 @@
 //!
 //! Secrets are cut out of records by byte splices and numbers are never rounded, so each value must know its span in
 //! the input and be read from those bytes. Strict: no comments, no trailing commas, no unpaired surrogates (§8.2),
-//! valid UTF-8 (§8.1), at most [`MAX_DEPTH`] levels. Duplicate names are kept as they are; `read` refuses them.
+//! valid UTF-8 (§8.1), at most [`MAX_DEPTH`] levels and [`MAX_VALUES`] values. Duplicate names are kept as they are; `read` refuses them.
 //!
 //! It does not know what a record is, and it never recurses.
 
@@ -12,7 +12,7 @@ mod text;
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub use parse::{AtEnd, Fault, FaultKind, MAX_DEPTH, Prefix, Tape};
+pub use parse::{AtEnd, Fault, FaultKind, MAX_DEPTH, MAX_VALUES, Prefix, Tape};
 pub(crate) use parse::{Scope, Stop};
 pub(crate) use text::{Units, decode, encode_minimal};
 

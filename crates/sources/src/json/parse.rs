@@ -10,6 +10,9 @@ use super::{Kind, Node, Value};
 /// Deepest nesting that is read: four times what any known source writes, and far from what a consumer's stack holds.
 pub const MAX_DEPTH: usize = 512;
 
+/// Most values (member names included) that are read: a tape of 32 MiB. A real record of 16 MiB has fewer.
+pub const MAX_VALUES: usize = 1 << 21;
+
 /// Whether more bytes will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtEnd {
@@ -53,7 +56,7 @@ pub enum FaultKind {
     Utf8,
     /// Deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// Longer than offsets of 32 bits can express.
+    /// Longer than offsets of 32 bits can express, or more than [`MAX_VALUES`].
     TooLong,
 }
 
@@ -233,8 +236,8 @@ impl Tape {
         if self.open.len() == MAX_DEPTH {
             return Err(fault(self.position, "at most 512 levels", FaultKind::TooDeep));
         }
-        self.open.push(self.nodes.len() as u32);
-        self.push(kind, self.position, self.position, false);
+        self.push(kind, self.position, self.position, false)?;
+        self.open.push(self.nodes.len() as u32 - 1);
         self.position += 1;
         self.expect = expect;
         Ok(())
@@ -263,7 +266,7 @@ impl Tape {
         if rest.len() < word.len() {
             return Err(INCOMPLETE);
         }
-        self.push(kind, self.position, self.position + word.len(), false);
+        self.push(kind, self.position, self.position + word.len(), false)?;
         self.position += word.len();
         self.after_value()
     }
@@ -273,7 +276,7 @@ impl Tape {
             // A number at the end of the bytes may go on in the next ones.
             Ok(length) if self.position + length == bytes.len() && at_end == AtEnd::No => Err(INCOMPLETE),
             Ok(length) => {
-                self.push(Kind::Number, self.position, self.position + length, false);
+                self.push(Kind::Number, self.position, self.position + length, false)?;
                 self.position += length;
                 self.after_value()
             }
@@ -343,7 +346,7 @@ impl Tape {
             return Err(fault(start + error.valid_up_to(), "UTF-8", FaultKind::Utf8));
         }
         self.position += 1;
-        self.push(Kind::String, start, self.position, escaped);
+        self.push(Kind::String, start, self.position, escaped)?;
         if self.expect == Expect::NameString {
             self.expect = Expect::Colon;
             return Ok(());
@@ -351,9 +354,13 @@ impl Tape {
         self.after_value()
     }
 
-    fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) {
+    fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step {
+        if self.nodes.len() == MAX_VALUES {
+            return Err(fault(start, "at most 2097152 values", FaultKind::TooLong));
+        }
         let next = self.nodes.len() as u32 + 1;
         self.nodes.push(Node { start: start as u32, end: end as u32, next, kind, escaped });
+        Ok(())
     }
 
     fn innermost(&self) -> Kind {
