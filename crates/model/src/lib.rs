@@ -8,6 +8,7 @@
 
 mod answer;
 mod edge;
+mod entry;
 mod event;
 mod identity;
 mod key;
@@ -19,6 +20,7 @@ pub use answer::{
     Verdict, WhoDetail, Withheld,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
+pub use entry::{ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
     Event, EventId, EventTime, Native, Origin, Outcome, Resource, ResourceRole, SourceRef, Status, TimeBasis,

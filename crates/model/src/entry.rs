@@ -1,0 +1,89 @@
+//! What the entries of the ledger that are not records hold.
+//!
+//! The ledger commits to bytes and knows none of this. The bytes of an `object` and of a `stream` entry are one of
+//! these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed, and the rejected bytes.
+//! `docs/formats/event.md` states them.
+
+use serde::{Deserialize, Serialize};
+
+/// An `object` entry: one input file or delivery is opened, closed, or met again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObjectEntry {
+    /// Reading begins. The entry's leaf is the object's reference in all that follows.
+    Opened {
+        /// Name as given, such as a path; `-` for standard input.
+        name: String,
+        /// `sha256:` and the hexadecimal digest of the bytes as delivered; absent where they were not known beforehand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// Bytes as delivered; absent with the digest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// `gzip`, `zstd`, or `identity`.
+        encoding: String,
+        /// Native scope that the operator gave for records that carry none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+    },
+    /// Reading ended; the envelope names the opening entry.
+    Closed(ObjectClosed),
+    /// The same bytes were delivered again; the envelope names the opening entry. Its records are not stored again.
+    SeenAgain {
+        /// Name under which they came this time.
+        name: String,
+    },
+}
+
+/// What reading one object came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectClosed {
+    /// Bytes after decoding; equals framing, records and rejects together.
+    pub decoded_bytes: u64,
+    /// Bytes that belong to no record.
+    pub framing_bytes: u64,
+    /// Bytes in records.
+    pub record_bytes: u64,
+    /// Bytes in rejects.
+    pub reject_bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Rejects.
+    pub rejects: u64,
+    /// Compressed members; more than one means that something was appended to the delivery.
+    pub members: u32,
+    /// Code of what stopped the reading early, such as `encoding_truncated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// A `stream` entry: one instance of a source is met for the first time. Its leaf is the stream's id for ever.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamEntry {
+    /// Id of the source.
+    pub source: String,
+    /// Native scope: the account, the cluster.
+    pub scope: String,
+    /// Part that is delivered apart, such as a region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+}
+
+/// The first line of a `reject` entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectHeader {
+    /// Stable code.
+    pub reason: String,
+    /// Where in the rejected bytes reading failed.
+    pub offset: u64,
+    /// What was expected there.
+    pub expected: String,
+    /// What was found there.
+    pub found: String,
+    /// The bytes are still encoded: the envelope's span then says where decoding stopped, not how long they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encoded: bool,
+}
