@@ -2,6 +2,7 @@
 //!
 //! No part of what a user runs: it reads the checkout and drives the programs that it builds.
 
+mod bench;
 mod check;
 mod tidy;
 
@@ -14,6 +15,8 @@ usage: cargo xtask TASK
 
   check   the gate: tidy, format, lint, test, document, licences
   tidy    the rules of this project that no other tool knows
+  bench ingest [--events N] [--runs N] [--seed N]
+          how fast records become evidence, beside DuckDB on the same files
 ";
 
 /// Exit codes are those of `ascribe`: 0 in order, 1 not in order, 2 usage or something that could not be run.
@@ -39,6 +42,11 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
     let in_order = match arguments {
         ["check"] => check::run(root, &mut std::io::stderr())? == check::Verdict::Passes,
         ["tidy"] => tidy::run(root, &mut std::io::stdout().lock())? == 0,
+        ["bench", "ingest", options @ ..] => {
+            let options = bench::Options::parse(options)?;
+            bench::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+            true
+        }
         _ => {
             talk(USAGE);
             return Ok(ExitCode::from(2));

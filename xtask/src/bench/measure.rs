@@ -1,0 +1,155 @@
+//! One run of a program on a fixed set of cores: how long it took, how much memory it held, what it printed.
+//!
+//! Memory is the kernel's high-water mark (`VmHWM` in `/proc/<pid>/status`), read every few milliseconds while the
+//! program runs: only what it grew by after the last reading is missed. Linux only; elsewhere memory is unknown.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Run<'a> {
+    pub program: &'a Path,
+    pub arguments: Vec<String>,
+    /// The program may use the cores `0..cores` and no other.
+    pub cores: u32,
+}
+
+/// How it went.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    pub seconds: f64,
+    /// Most memory resident at once, in bytes; `None` where the system does not say.
+    pub peak_bytes: Option<u64>,
+    pub stdout: String,
+}
+
+/// Why there is no measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    #[error("cannot start `{program}` by way of `taskset`")]
+    Start {
+        program: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot read what `{program}` prints")]
+    Read {
+        program: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{program}` ended with {status}")]
+    Failed { program: String, status: ExitStatus },
+}
+
+/// Runs a program to its end. Its stderr goes where this process's does.
+pub fn measure(run: &Run<'_>) -> Result<Measured, MeasureError> {
+    let program = run.program.display().to_string();
+    let cores = format!("0-{}", run.cores.saturating_sub(1));
+    let start = Instant::now();
+    let mut child = Command::new("taskset")
+        .args(["--cpu-list", &cores])
+        .arg(run.program)
+        .args(&run.arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|source| MeasureError::Start { program: program.clone(), source })?;
+    let status_file = format!("/proc/{}/status", child.id());
+    let (peak, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (stdout, status) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Acquire) {
+                peak.fetch_max(high_water_mark(Path::new(&status_file)).unwrap_or(0), Ordering::AcqRel);
+                std::thread::sleep(SAMPLE_INTERVAL);
+            }
+        });
+        let mut stdout = String::new();
+        let read = child.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_string(&mut stdout));
+        let status = child.wait();
+        ended.store(true, Ordering::Release);
+        (read.map(|_| stdout), status)
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let failed = |source| MeasureError::Read { program: program.clone(), source };
+    let (stdout, status) = (stdout.map_err(failed)?, status.map_err(failed)?);
+    if !status.success() {
+        return Err(MeasureError::Failed { program, status });
+    }
+    let peak_bytes = Some(peak.into_inner()).filter(|peak| *peak > 0);
+    Ok(Measured { seconds, peak_bytes, stdout })
+}
+
+/// The high-water mark in bytes; `None` once the process is gone, and where there is no such file.
+fn high_water_mark(status_file: &Path) -> Option<u64> {
+    let status = std::fs::read_to_string(status_file).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Bytes of all files below a folder, or of one file.
+pub fn bytes_on_disk(path: &Path) -> std::io::Result<u64> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    if !metadata.is_dir() {
+        return Ok(metadata.len());
+    }
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(path)? {
+        bytes += bytes_on_disk(&entry?.path())?;
+    }
+    Ok(bytes)
+}
+
+/// The middle value; the upper one of two in the middle. `None` of nothing.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// A count as a figure.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "figures are printed with a few digits; counts stay below 2^53"
+)]
+pub fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![1.0]), Some(1.0));
+        assert_eq!(median(vec![]), None);
+    }
+
+    #[test]
+    fn files_are_summed_at_every_depth() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        for (name, length) in [("b", 3), ("a/c", 4)] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_len(length).unwrap();
+        }
+        assert_eq!(bytes_on_disk(folder.path()).unwrap(), 7);
+    }
+
+    #[test]
+    fn this_process_has_a_high_water_mark() {
+        let status = Path::new("/proc/self/status");
+        if !status.exists() {
+            eprintln!("SKIPPED: no `/proc` on this system");
+            return;
+        }
+        assert!(high_water_mark(status).unwrap() > 100 * 1024);
+        assert_eq!(high_water_mark(Path::new("/proc/self/gone")), None);
+    }
+}
