@@ -74,7 +74,9 @@ fn named(text: &str) -> Option<(Named<'_>, &str)> {
     let (kind, rest) = text.split_once(' ')?;
     let (quoted, rest) = quoted(rest)?;
     let (name, namespace) = match quoted.rsplit_once('/') {
-        Some((name, namespace)) if matches!(kind, "RoleBinding" | "ServiceAccount") => (name, Some(namespace)),
+        Some((name, namespace)) if matches!(kind, "RoleBinding" | "ServiceAccount") => {
+            (name, Some(namespace))
+        }
         _ => (quoted, None),
     };
     Some((Named { kind, name, namespace }, rest))
@@ -118,8 +120,16 @@ fn add_allowed(request: &Request<'_>, facts: &mut Facts) {
     let Grant { binding, role, .. } = grant;
     let namespace = binding.namespace.unwrap_or_default();
     let role_namespace = if role.kind == "Role" { namespace } else { "" };
-    facts.authorities.push(recorded(AuthorityKind::Binding, qualified(binding.kind, namespace, binding.name), sentence));
-    facts.authorities.push(recorded(AuthorityKind::Role, qualified(role.kind, role_namespace, role.name), None));
+    facts.authorities.push(recorded(
+        AuthorityKind::Binding,
+        qualified(binding.kind, namespace, binding.name),
+        sentence,
+    ));
+    facts.authorities.push(recorded(
+        AuthorityKind::Role,
+        qualified(role.kind, role_namespace, role.name),
+        None,
+    ));
 }
 
 /// The reason is empty or free text. Two authorizers that never give one can be told from who asked.

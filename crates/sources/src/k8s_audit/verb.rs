@@ -21,7 +21,8 @@ const BY_RESOURCE: &[(&str, &str, &[&str], Verb)] = &[
     ("serviceaccounts", "token", &["create"], Verb::Delegate),
     ("certificatesigningrequests", "", &["create"], Verb::Delegate),
     ("certificatesigningrequests", "approval", WRITES, Verb::Admin),
-    ("certificatesigningrequests", "status", WRITES, Verb::Delegate),
+    // Completes what the request began: the one who asked is in the record of the request, not of the signature.
+    ("certificatesigningrequests", "status", WRITES, Verb::Update),
     ("tokenreviews", "", &["create"], Verb::Auth),
     // Questions that are asked with `create`.
     ("subjectaccessreviews", "", &["create"], Verb::Read),
@@ -116,7 +117,7 @@ mod tests {
         ("delete", "/secrets/", Verb::Delete),
         ("create", "certificates.k8s.io/certificatesigningrequests/", Verb::Delegate),
         ("update", "certificates.k8s.io/certificatesigningrequests/approval", Verb::Admin),
-        ("patch", "certificates.k8s.io/certificatesigningrequests/status", Verb::Delegate),
+        ("patch", "certificates.k8s.io/certificatesigningrequests/status", Verb::Update),
         ("get", "certificates.k8s.io/certificatesigningrequests/", Verb::Read),
         ("create", "authentication.k8s.io/tokenreviews/", Verb::Auth),
         ("create", "authorization.k8s.io/subjectaccessreviews/", Verb::Read),
@@ -138,8 +139,7 @@ mod tests {
             let mut next = || parts.next().unwrap_or_default();
             let (group, resource, subresource) = (next(), next(), next());
             let target = Target { group, resource, subresource, ..Target::default() };
-            let request =
-                Request { verb: (*verb).into(), target: Some(target), ..Request::default() };
+            let request = Request { verb: (*verb).into(), target: Some(target), ..Request::default() };
             assert_eq!(classify(&request), *expected, "{verb} {path}");
         }
     }
