@@ -47,24 +47,48 @@ pub(super) const USER_SSH_KEY: KeyKind = KeyKind::new("aws.ssh_public_key");
 
 /// Every kind above with its meaning, by name.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
-    declare("aws.access_key", "An access key id: `AKIA…` lives until it is deleted, `ASIA…` belongs to one session."),
+    declare(
+        "aws.access_key",
+        "An access key id: `AKIA…` lives until it is deleted, `ASIA…` belongs to one session.",
+    ),
     declare("aws.account", "An account number, where it is all that the record says of the caller."),
-    declare("aws.arn", "An Amazon Resource Name of an actor, of whom a credential speaks for, or of a resource."),
-    declare("aws.certificate", "A certificate of a private certificate authority, by ARN with its serial number."),
+    declare(
+        "aws.arn",
+        "An Amazon Resource Name of an actor, of whom a credential speaks for, or of a resource.",
+    ),
+    declare(
+        "aws.certificate",
+        "A certificate of a private certificate authority, by ARN with its serial number.",
+    ),
     declare("aws.console_password", "The console password of a user, by account and user name."),
-    declare("aws.console_session", "A signed-in console session: the principal, with the moment of the sign-in."),
+    declare(
+        "aws.console_session",
+        "A signed-in console session: the principal, with the moment of the sign-in.",
+    ),
     declare("aws.database_user", "A database user with a temporary password, by cluster or workgroup."),
     declare("aws.event", "`eventID`: unique to this copy of the event."),
     declare("aws.function", "A Lambda function by name, in its account and region."),
     declare("aws.iot_certificate", "A device certificate of AWS IoT, by certificate id."),
-    declare("aws.identity_center_credential", "`credentialId`: the bearer token of an IAM Identity Center user."),
-    declare("aws.identity_center_name", "The user name in IAM Identity Center, as its role sessions carry it."),
+    declare(
+        "aws.identity_center_credential",
+        "`credentialId`: the bearer token of an IAM Identity Center user.",
+    ),
+    declare(
+        "aws.identity_center_name",
+        "The user name in IAM Identity Center, as its role sessions carry it.",
+    ),
     declare("aws.identity_center_user", "A user id, in its identity store."),
-    declare("aws.insight", "`sharedEventID` of an Insights event: one for the start and the end of the anomaly."),
+    declare(
+        "aws.insight",
+        "`sharedEventID` of an Insights event: one for the start and the end of the anomaly.",
+    ),
     declare("aws.instance", "An EC2 instance id."),
     declare("aws.key_pair", "An EC2 key pair, by account, region and name or by id."),
     declare("aws.kms_grant", "A KMS grant id."),
-    declare("aws.principal", "`principalId` without the session: `AROA…`, `AIDA…`; never used again for another."),
+    declare(
+        "aws.principal",
+        "`principalId` without the session: `AROA…`, `AIDA…`; never used again for another.",
+    ),
     declare("aws.request", "`requestID`: one call to the service."),
     declare("aws.resource", "A resource without an ARN in the record: `type/name`, by account and region."),
     declare("aws.role_name", "A role by name in its account; a deleted role's name may be used again."),
@@ -75,13 +99,19 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
     declare("aws.session_name", "The session name that the caller of AssumeRole chose."),
     declare("aws.shared_event", "`sharedEventID`: the copies of one event that several accounts received."),
     declare("aws.signing_certificate", "An X.509 signing certificate of a user, by its id."),
-    declare("aws.source_identity", "`sourceIdentity`: set when a role is assumed, kept through role chaining."),
+    declare(
+        "aws.source_identity",
+        "`sourceIdentity`: set when a role is assumed, kept through role chaining.",
+    ),
     declare("aws.ssh_public_key", "An SSH public key of a user, by its id in IAM."),
     declare("aws.ssm_session", "A Session Manager session id: its start, its resumption and its end."),
     declare("aws.user_name", "An IAM user by name in its account; a deleted user's name may be used again."),
     declare("github.workflow_run", "A GitHub Actions run id, from a session tag or from the session's name."),
     declare("k8s.pod", "A Kubernetes pod uid, from the session tags of EKS Pod Identity."),
-    declare("k8s.service_account", "`namespace/name` in the EKS cluster, from the session tags of EKS Pod Identity."),
+    declare(
+        "k8s.service_account",
+        "`namespace/name` in the EKS cluster, from the session tags of EKS Pod Identity.",
+    ),
     declare("oidc.subject", "The `sub` claim of the token, by host of the OpenID Connect provider."),
     declare("saml.subject", "The subject of the SAML assertion, by name qualifier and by issuer."),
     declare("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),

@@ -180,7 +180,11 @@ fn short_service(source: &str) -> &str {
 /// A date of at least eight digits, with or without underscores, and perhaps `v2` behind it.
 fn base_operation(name: &str) -> &str {
     let without_revision = match name.rsplit_once('v') {
-        Some((head, revision)) if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) => head,
+        Some((head, revision))
+            if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            head
+        }
         _ => name,
     };
     let base = without_revision.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_');

@@ -1,0 +1,380 @@
+//! AWS CloudTrail: management, data, network activity and Insights events, in every wrapper in which they travel.
+//!
+//! Follows the CloudTrail User Guide: "CloudTrail record contents", "CloudTrail userIdentity element", "CloudTrail
+//! log file examples", "Digest file structure". The wrappers are EventBridge (`detail`), CloudWatch Logs
+//! subscriptions (`logEvents`), the LookupEvents API (`CloudTrailEvent`) and CloudTrail Lake (`eventJson`).
+//!
+//! It does not know how the bytes arrived, what is a secret beyond the fields named here, nor how keys join.
+
+mod authority;
+mod effect;
+mod key;
+mod outcome;
+mod principal;
+mod record;
+mod resource;
+mod time;
+mod verb;
+mod workload;
+
+use ascribe_model::{
+    Address, Api, CoverageHint, Event, EventId, Key, KeyRef, Native, Origin, Resource, Role, SourceRef, Trust,
+};
+
+use crate::json::{Kind, Value};
+use crate::{ContentIdentity, Entry, Part, SecretField, Source, Transform, Unreadable};
+use key::{global, key};
+use record::{Act, UNNAMED, text};
+
+/// What one record of CloudTrail says.
+pub const SOURCE: Source = Source {
+    id: ID,
+    name: "AWS CloudTrail",
+    version: 1,
+    keys: key::DECLARATIONS,
+    secrets: SECRETS,
+    lists: &["Records", "Events", "QueryResultRows"],
+    recognises,
+    parts,
+    event,
+    identity: ContentIdentity {
+        delivery_only: &[
+            "@metadata",
+            "@version",
+            "_*",
+            "agent",
+            "ecs",
+            "event",
+            "fileset",
+            "host",
+            "input",
+            "log",
+            "p_*",
+            "path",
+            "tags",
+            "type",
+        ],
+        time: &["eventTime", "@timestamp"],
+    },
+};
+
+const ID: &str = "aws_cloudtrail";
+
+/// What CloudTrail is known to record of secrets. AWS hides most of them itself; older records and newer services
+/// do not.
+const SECRETS: &[SecretField] = &[
+    secret(&["responseElements", "**", "sessionToken"], "aws.session_token"),
+    secret(&["responseElements", "**", "secretAccessKey"], "aws.secret_access_key"),
+    secret(&["responseElements", "**", "accessToken"], "aws.access_token"),
+    secret(&["responseElements", "**", "refreshToken"], "aws.refresh_token"),
+    token(&["responseElements", "**", "idToken"], "aws.id_token"),
+    token(&["responseElements", "webIdentityToken"], "aws.web_identity_token"),
+    secret(&["responseElements", "**", "keyMaterial"], "aws.private_key"),
+    secret(&["responseElements", "**", "privateKey"], "aws.private_key"),
+    secret(&["responseElements", "**", "servicePassword"], "aws.password"),
+    secret(&["responseElements", "**", "serviceCredentialSecret"], "aws.password"),
+    secret(&["responseElements", "**", "dbPassword"], "aws.password"),
+    secret(&["responseElements", "**", "dBPassword"], "aws.password"),
+    secret(&["responseElements", "**", "passwordData"], "aws.password"),
+    secret(&["responseElements", "**", "base32StringSeed"], "aws.mfa_seed"),
+    secret(&["responseElements", "**", "qRCodePNG"], "aws.mfa_seed"),
+    secret(&["responseElements", "**", "secretString"], "aws.secret_value"),
+    secret(&["responseElements", "**", "secretBinary"], "aws.secret_value"),
+    secret(&["responseElements", "**", "tokenValue"], "aws.session_token"),
+    secret(&["responseElements", "environment", "variables"], "aws.environment_variable"),
+    token(&["requestParameters", "webIdentityToken"], "aws.web_identity_token"),
+    secret(&["requestParameters", "sAMLAssertion"], "aws.saml_assertion"),
+    secret(&["requestParameters", "tokenCode"], "aws.mfa_code"),
+    secret(&["requestParameters", "authenticationCode1"], "aws.mfa_code"),
+    secret(&["requestParameters", "authenticationCode2"], "aws.mfa_code"),
+    secret(&["requestParameters", "**", "password"], "aws.password"),
+    secret(&["requestParameters", "oldPassword"], "aws.password"),
+    secret(&["requestParameters", "newPassword"], "aws.password"),
+    secret(&["requestParameters", "**", "masterUserPassword"], "aws.password"),
+    secret(&["requestParameters", "adminUserPassword"], "aws.password"),
+    secret(&["requestParameters", "**", "userData"], "aws.user_data"),
+    secret(&["requestParameters", "**", "secretString"], "aws.secret_value"),
+    secret(&["requestParameters", "**", "secretBinary"], "aws.secret_value"),
+    secret(&["requestParameters", "**", "clientSecret"], "aws.client_secret"),
+    secret(&["requestParameters", "deviceCode"], "aws.device_code"),
+    secret(&["requestParameters", "refreshToken"], "aws.refresh_token"),
+    secret(&["requestParameters", "privateKey"], "aws.private_key"),
+    secret(&["requestParameters", "authToken"], "aws.password"),
+    SecretField {
+        when: Some(is_pod_identity),
+        ..token(&["requestParameters", "token"], "aws.web_identity_token")
+    },
+    SecretField { when: Some(is_parameter), ..secret(&["requestParameters", "value"], "aws.secret_value") },
+    secret(&["requestParameters", "environment", "variables"], "aws.environment_variable"),
+    secret(
+        &["requestParameters", "containerDefinitions", "*", "environment", "*", "value"],
+        "aws.environment_variable",
+    ),
+    secret(
+        &["requestParameters", "environment", "environmentVariables", "*", "value"],
+        "aws.environment_variable",
+    ),
+];
+
+const fn secret(path: &'static [&'static str], rule: &'static str) -> SecretField {
+    SecretField { path, rule, transform: Transform::Nothing, when: None }
+}
+
+/// A token that others know by its `jti`.
+const fn token(path: &'static [&'static str], rule: &'static str) -> SecretField {
+    SecretField { transform: Transform::JwtId, ..secret(path, rule) }
+}
+
+fn is_pod_identity(event: Value<'_>) -> bool {
+    event.get("eventSource").is_some_and(|source| source.is_text("eks-auth.amazonaws.com"))
+}
+
+fn is_parameter(event: Value<'_>) -> bool {
+    event.get("eventName").is_some_and(|name| name.is_text("PutParameter"))
+}
+
+/// An event, one of the wrappers, or a digest.
+fn recognises(record: Value<'_>) -> bool {
+    match wrapper(record) {
+        Some(Wrapper::Event(event)) => is_event(event),
+        Some(Wrapper::Subscription(messages)) => {
+            messages.items().any(|message| subscribed(message).is_some())
+        }
+        Some(Wrapper::Text(_)) => true,
+        None => is_event(record) || is_digest(record),
+    }
+}
+
+fn parts(record: Value<'_>) -> Vec<Part<'_>> {
+    match wrapper(record) {
+        Some(Wrapper::Event(event)) => vec![Part::Object(event)],
+        Some(Wrapper::Text(text)) => vec![Part::Text(text)],
+        Some(Wrapper::Subscription(messages)) => messages.items().filter_map(subscribed).collect(),
+        None => vec![Part::Object(record)],
+    }
+}
+
+/// What a wrapper holds.
+enum Wrapper<'t> {
+    Event(Value<'t>),
+    /// A string whose text is the event.
+    Text(Value<'t>),
+    /// `logEvents` of CloudWatch Logs.
+    Subscription(Value<'t>),
+}
+
+fn wrapper(record: Value<'_>) -> Option<Wrapper<'_>> {
+    if record.kind() == Kind::Array {
+        // A row of query results: an object of one member for each column.
+        return record.items().find_map(wrapper);
+    }
+    // An event on its own is the usual case and begins with this member.
+    if record.get("eventVersion").is_some() {
+        return None;
+    }
+    if record.get("detail-type").is_some() {
+        return record.get("detail").map(Wrapper::Event);
+    }
+    if let Some(text) = record.get("CloudTrailEvent").or_else(|| record.get("eventJson")) {
+        return match text.kind() {
+            Kind::String => Some(Wrapper::Text(text)),
+            Kind::Object => Some(Wrapper::Event(text)),
+            _ => None,
+        };
+    }
+    record.get("logEvents").filter(|list| list.kind() == Kind::Array).map(Wrapper::Subscription)
+}
+
+/// The event in one message of a subscription; the log group may carry others.
+fn subscribed(entry: Value<'_>) -> Option<Part<'_>> {
+    let message = entry.get("message")?;
+    match message.kind() {
+        Kind::Object => is_event(message).then_some(Part::Object(message)),
+        Kind::String => {
+            let names = |name: &[u8]| memchr::memmem::find(message.raw(), name).is_some();
+            let event = names(b"\"eventVersion\\\"")
+                && (names(b"\"eventSource\\\"") || names(b"\"insightDetails\\\""));
+            event.then_some(Part::Text(message))
+        }
+        _ => None,
+    }
+}
+
+/// Notifications of S3 have `eventVersion` and `eventName` too, but their `eventSource` is `aws:s3`.
+fn is_event(record: Value<'_>) -> bool {
+    let version = record.get("eventVersion").is_some();
+    let Some(source) = record.get("eventSource") else {
+        return version && (record.get("insightDetails").is_some() || record.get("userIdentity").is_some());
+    };
+    let known = |names: &[&str]| names.iter().any(|name| record.get(name).is_some());
+    record.get("eventName").is_some()
+        && source.text().is_some_and(|source| {
+            !source.starts_with("aws:") && (version || source.ends_with(".amazonaws.com"))
+        })
+        && known(&["userIdentity", "eventTime", "@timestamp", "awsRegion", "eventType"])
+}
+
+fn is_digest(record: Value<'_>) -> bool {
+    record.get("digestS3Object").is_some() && record.get("logFiles").is_some()
+}
+
+/// What one event says; nothing for a digest.
+fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
+    let value = entry.event;
+    if is_digest(value) {
+        return Ok(None);
+    }
+    if !is_event(value) {
+        return Err(Unreadable {
+            expected: "an event with `eventName` and `eventSource`",
+            found: format!("{:?}", value.kind()).to_lowercase(),
+            offset: value.span().start,
+        });
+    }
+    let act = Act::read(value, entry.context);
+    let mut keys = Vec::with_capacity(16);
+    let principal = principal::principal(&act, &mut keys);
+    let native = native(&act, &mut keys);
+    let effects = effect::effects(&act, &principal, &mut keys);
+    let resources = resource::resources(&act);
+    list_resources(&resources, &mut keys);
+    list_insight(&act, &mut keys);
+    Ok(Some(Event {
+        id: EventId([0; 32]),
+        verb: verb::verb(&act),
+        api: api(&act),
+        authorities: authority::authorities(&act),
+        src_endpoint: origin(&act),
+        coverage_hints: coverage_hints(&act),
+        source: SourceRef { kind: ID.to_owned(), scope: act.account, partition: act.region },
+        native,
+        time: act.time,
+        outcome: act.outcome,
+        actor: principal.actor,
+        on_behalf_of: principal.on_behalf_of,
+        credential: principal.credential,
+        effects,
+        resources,
+        keys: without_repeats(keys),
+    }))
+}
+
+/// The operation; for an Insights event the kind of anomaly and the service in which it is.
+fn api(act: &Act<'_>) -> Api {
+    let Some(insight) = act.fields.insight else {
+        return Api {
+            operation: act.operation.to_string(),
+            service: text(act.fields.event_source).unwrap_or_default(),
+        };
+    };
+    Api {
+        operation: text(insight.get("insightType")).unwrap_or_default(),
+        service: text(insight.get("eventSource")).unwrap_or_default(),
+    }
+}
+
+fn native(act: &Act<'_>, keys: &mut Vec<Key>) -> Native {
+    let uid = text(act.fields.event_id);
+    let request_uid = text(act.fields.request_id);
+    let correlation_uid = text(act.fields.shared_event_id);
+    // The start and the end of an anomaly share this id; they are not copies of one event.
+    let shared = if act.fields.insight.is_some() { key::INSIGHT } else { key::SHARED_EVENT };
+    for (kind, value) in [(key::EVENT, &uid), (key::REQUEST, &request_uid), (shared, &correlation_uid)] {
+        if let Some(value) = value {
+            keys.push(key(Role::Native, global(kind, value), Trust::VerifierObserved));
+        }
+    }
+    if act.service == "ssm"
+        && let Some(session) =
+            text(act.response(&["sessionId"])).or_else(|| text(act.request(&["sessionId"])))
+    {
+        keys.push(key(Role::Step, global(key::SSM_SESSION, session), Trust::VerifierObserved));
+    }
+    let stage = act.fields.insight.and_then(|insight| text(insight.get("state")));
+    Native { uid, request_uid, correlation_uid, stage }
+}
+
+fn list_resources(resources: &[Resource], keys: &mut Vec<Key>) {
+    for Resource { uid: KeyRef { kind, scope, value }, .. } in resources {
+        let name = KeyRef { kind: kind.clone(), scope: scope.clone(), value: value.clone() };
+        keys.push(key(Role::Resource, name, Trust::VerifierObserved));
+    }
+}
+
+/// The identities to which an anomaly is ascribed. They are a statistic, not who acted here.
+fn list_insight(act: &Act<'_>, keys: &mut Vec<Key>) {
+    let attributions =
+        act.fields.insight.and_then(|insight| insight.path(&["insightContext", "attributions"]));
+    for attribution in attributions.into_iter().flat_map(Value::items) {
+        if attribution.get("attribute").is_some_and(|name| name.is_text("userIdentityArn")) {
+            for share in attribution.get("insight").into_iter().flat_map(Value::items) {
+                if let Some(arn) = text(share.get("value")) {
+                    keys.push(key(Role::Name, global(key::ARN, arn), Trust::VerifierObserved));
+                }
+            }
+        }
+    }
+}
+
+/// The address that AWS saw, or the service that called for the caller.
+fn origin(act: &Act<'_>) -> Origin {
+    let address = text(act.fields.source_address).map(|ip| Address { ip, observed: true });
+    Origin {
+        addresses: address.into_iter().collect(),
+        via: act.fields.user_identity.and_then(|user| text(user.get("invokedBy"))),
+        user_agent: text(act.fields.user_agent),
+        endpoint_uid: text(act.fields.vpc_endpoint),
+    }
+}
+
+/// What the event says about what is recorded.
+fn coverage_hints(act: &Act<'_>) -> Vec<CoverageHint> {
+    let mut hints = Vec::new();
+    let mut hint = |kind: &str, note: String| hints.push(CoverageHint { kind: kind.to_owned(), note });
+    if act.account == UNNAMED {
+        hint("scope_unnamed", "the record names no account".to_owned());
+    }
+    if let Some(addendum) = act.fields.addendum {
+        let reason = text(addendum.get("reason")).unwrap_or_default();
+        let kind = if reason == "UPDATED_DATA" { "corrected" } else { "late_delivery" };
+        let original = text(addendum.get("originalEventID"));
+        hint(kind, original.map_or(reason.clone(), |original| format!("{reason} of event {original}")));
+    }
+    if act.service == "cloudtrail" && act.succeeded() {
+        let kind = match act.base_operation() {
+            "StopLogging" | "DeleteTrail" | "StopEventDataStoreIngestion" | "DeleteEventDataStore" => {
+                "recording_stopped"
+            }
+            "StartLogging" | "CreateTrail" | "StartEventDataStoreIngestion" | "CreateEventDataStore" => {
+                "recording_started"
+            }
+            "UpdateTrail" | "PutEventSelectors" | "PutInsightSelectors" | "UpdateEventDataStore" => {
+                "recording_changed"
+            }
+            _ => return hints,
+        };
+        let trail =
+            ["name", "trailName", "eventDataStore"].iter().find_map(|name| text(act.request(&[name])));
+        hint(
+            kind,
+            format!(
+                "{} of {}",
+                act.operation,
+                trail.as_deref().unwrap_or("a trail that the record does not name")
+            ),
+        );
+    }
+    hints
+}
+
+/// The keys in the order listed, so that of several in one role the first is the one that the actor or the
+/// credential is named by.
+fn without_repeats(keys: Vec<Key>) -> Vec<Key> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by(|one, other| keys[*one].cmp(&keys[*other]).then(one.cmp(other)));
+    let mut repeats: Vec<bool> = vec![false; keys.len()];
+    for pair in order.windows(2) {
+        repeats[pair[1]] = keys[pair[0]] == keys[pair[1]];
+    }
+    keys.into_iter().zip(repeats).filter_map(|(key, repeat)| (!repeat).then_some(key)).collect()
+}

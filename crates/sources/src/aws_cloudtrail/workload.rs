@@ -1,0 +1,207 @@
+//! The machine, pod, function or build run in which a session lives, as far as the session shows it.
+//!
+//! AWS writes the instance id or the function name into the session name when a service assumes a role for it; EKS
+//! writes six session tags; a build writes what it likes. So the same text is proof in one record and a claim in
+//! another, and every key here says which.
+
+use ascribe_model::{Key, Role, Trust};
+
+use super::key::{self, global, key, scoped};
+use super::principal::account_of_arn;
+use super::record::{Act, text};
+use crate::json::Value;
+
+/// Issuer of the tokens of GitHub Actions.
+const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
+
+/// What `userIdentity` says of the session in use.
+pub(super) struct Session<'a, 't> {
+    pub(super) name: Option<&'a str>,
+    /// `sessionContext`.
+    pub(super) context: Option<Value<'t>>,
+    /// `inScopeOf`.
+    pub(super) in_scope_of: Option<Value<'t>>,
+}
+
+/// The workload that uses a session.
+pub(super) fn of_session(session: &Session<'_, '_>, keys: &mut Vec<Key>) {
+    if let Some(arn) = session.in_scope_of.and_then(|scope| text(scope.get("credentialsIssuedTo"))) {
+        of_arn(&arn, keys);
+    }
+    let Some(name) = session.name else { return };
+    if is_instance_id(name) {
+        // The instance metadata service is the only one to deliver credentials that carry this mark.
+        let delivered = session.context.is_some_and(|context| context.get("ec2RoleDelivery").is_some());
+        let trust = if delivered { Trust::IssuerAsserted } else { Trust::SelfAsserted };
+        keys.push(key(Role::Workload, global(key::INSTANCE, name), trust));
+    }
+    let provider =
+        session.context.and_then(|context| context.path(&["webIdFederationData", "federatedProvider"]));
+    if text(provider).is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
+        run_in_name(name, keys);
+    }
+}
+
+/// The workload for which a session is issued: by service, by session tags, by session name.
+pub(super) fn of_request(act: &Act<'_>, keys: &mut Vec<Key>) {
+    let service = act
+        .fields
+        .user_identity
+        .filter(|user| user.get("type").is_none_or(|kind| kind.is_text("AWSService")))
+        .and_then(|user| text(user.get("invokedBy")));
+    if let Some(name) = text(act.request(&["roleSessionName"])) {
+        match service.as_deref() {
+            Some("lambda.amazonaws.com") if !name.starts_with("awslambda_") => {
+                keys.push(key(
+                    Role::Workload,
+                    scoped(key::FUNCTION, &act.place(), &name),
+                    Trust::IssuerAsserted,
+                ));
+            }
+            Some(_) if is_instance_id(&name) => {
+                keys.push(key(Role::Workload, global(key::INSTANCE, &name), Trust::IssuerAsserted));
+            }
+            None if is_instance_id(&name) => {
+                keys.push(key(Role::Workload, global(key::INSTANCE, &name), Trust::SelfAsserted));
+            }
+            _ => {}
+        }
+        let provider = act.fields.user_identity.and_then(|user| text(user.get("identityProvider")));
+        if provider.is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
+            run_in_name(&name, keys);
+        }
+    }
+    // Tags of the token are signed by its issuer; tags of the request are the caller's own, unless a service calls.
+    list_tags(Tags::of(act.request(&["principalTags"])), Trust::IssuerAsserted, keys);
+    let trust = if service.is_some() { Trust::IssuerAsserted } else { Trust::SelfAsserted };
+    list_tags(Tags::of(act.request(&["tags"])), trust, keys);
+}
+
+/// The session tags that name a workload ("session tags" of EKS Pod Identity).
+#[derive(Default)]
+struct Tags {
+    cluster_arn: Option<String>,
+    namespace: Option<String>,
+    service_account: Option<String>,
+    pod_uid: Option<String>,
+    run: Option<String>,
+}
+
+impl Tags {
+    /// Tags are an object of names and values, or an array of `key` and `value`.
+    fn of(tags: Option<Value<'_>>) -> Self {
+        let mut found = Self::default();
+        let Some(tags) = tags else { return found };
+        for (name, value) in tags.members() {
+            found.set(&name, value);
+        }
+        for tag in tags.items() {
+            if let (Some(name), Some(value)) = (tag.get("key").and_then(Value::text), tag.get("value")) {
+                found.set(&name, value);
+            }
+        }
+        found
+    }
+
+    fn set(&mut self, name: &str, value: Value<'_>) {
+        let field = match name {
+            "eks-cluster-arn" => &mut self.cluster_arn,
+            "kubernetes-namespace" => &mut self.namespace,
+            "kubernetes-service-account" => &mut self.service_account,
+            "kubernetes-pod-uid" => &mut self.pod_uid,
+            "run_id" | "github_run_id" | "workflow_run_id" => &mut self.run,
+            _ => return,
+        };
+        *field = value.non_empty();
+    }
+}
+
+fn list_tags(tags: Tags, trust: Trust, keys: &mut Vec<Key>) {
+    if let Some(pod) = tags.pod_uid {
+        keys.push(key(Role::Workload, global(key::POD, pod), trust));
+    }
+    if let Some(run) = tags.run {
+        keys.push(key(Role::Workload, global(key::GITHUB_RUN, run), trust));
+    }
+    if let (Some(namespace), Some(name), Some(cluster)) =
+        (tags.namespace, tags.service_account, tags.cluster_arn.as_deref().and_then(cluster_scope))
+    {
+        let name = scoped(key::SERVICE_ACCOUNT, &cluster, format!("{namespace}/{name}"));
+        keys.push(key(Role::Subject, name, trust));
+    }
+}
+
+/// The scope that the Kubernetes source gives to an EKS cluster: `eks:<account>/<cluster>`.
+fn cluster_scope(arn: &str) -> Option<String> {
+    let (_, cluster) = arn.split_once(":cluster/")?;
+    Some(format!("eks:{}/{cluster}", account_of_arn(arn)?))
+}
+
+/// `arn:aws:lambda:region:account:function:name` or `arn:aws:ec2:region:account:instance/i-…`, as AWS writes it.
+fn of_arn(arn: &str, keys: &mut Vec<Key>) {
+    let parts: Vec<&str> = arn.splitn(7, ':').collect();
+    let name = match parts.as_slice() {
+        [_, _, "lambda", region, account, "function", name] => {
+            scoped(key::FUNCTION, &format!("{account}/{region}"), *name)
+        }
+        [_, _, "ec2", _, _, resource] if resource.starts_with("instance/") => {
+            global(key::INSTANCE, &resource["instance/".len()..])
+        }
+        _ => global(key::ARN, arn),
+    };
+    keys.push(key(Role::Workload, name, Trust::IssuerAsserted));
+}
+
+/// The one run id that a session name holds: 8 to 12 digits on their own, such as `4382935357` of
+/// `deploy-4382935357-1`. Two candidates name no run.
+fn run_in_name(name: &str, keys: &mut Vec<Key>) {
+    let mut numbers = name
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|part| (8..=12).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if let (Some(run), None) = (numbers.next(), numbers.next()) {
+        keys.push(key(Role::Workload, global(key::GITHUB_RUN, run), Trust::SelfAsserted));
+    }
+}
+
+/// `i-` and 8 or 17 hexadecimal digits.
+pub(super) fn is_instance_id(text: &str) -> bool {
+    text.strip_prefix("i-").is_some_and(|id| {
+        matches!(id.len(), 8 | 17) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(name: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        run_in_name(name, &mut keys);
+        keys.into_iter().map(|key| key.value).collect()
+    }
+
+    #[test]
+    fn a_session_name_holds_at_most_one_run_id() {
+        assert_eq!(runs("deploy-4382935357-1"), ["4382935357"]);
+        assert_eq!(runs("GitHubActions"), [""; 0]);
+        assert_eq!(runs("a-4382935357-4382935358"), [""; 0]);
+        assert_eq!(runs("build4382935357"), [""; 0]);
+        assert_eq!(runs("1234567"), [""; 0]);
+    }
+
+    #[test]
+    fn instance_ids_are_told_from_other_names() {
+        assert!(is_instance_id("i-0123456789abcdef0"));
+        assert!(is_instance_id("i-0a1b2c3d"));
+        for text in ["i-", "i-0123", "i-0123456789ABCDEF0", "ip-0123456789abcdef0", "i-0123456789abcdefg"] {
+            assert!(!is_instance_id(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_the_scope_of_the_kubernetes_source() {
+        let arn = "arn:aws:eks:eu-west-1:111122223333:cluster/prod";
+        assert_eq!(cluster_scope(arn).as_deref(), Some("eks:111122223333/prod"));
+        assert_eq!(cluster_scope("arn:aws:eks:eu-west-1::cluster/prod"), None);
+    }
+}
