@@ -1,0 +1,346 @@
+//! The only place that writes, syncs, renames and removes files. Each operation is one [`Step`], so that a test can
+//! fail any of them before or after it happened.
+//!
+//! Three rules hold for all callers: bytes count as durable only after the sync of their file and, for a new name,
+//! of the folder that lists it; an error leaves the state unknown and is never retried (a failed fsync may have
+//! dropped the pages it reports on); published files are replaced whole, never rewritten in place. It knows no
+//! format. Errors carry the step and the path.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One thing done to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Make a folder.
+    CreateFolder,
+    /// Make a file.
+    CreateFile,
+    /// Open an existing file.
+    OpenFile,
+    /// Write bytes at the end of a file.
+    Write,
+    /// Make a file's bytes durable.
+    SyncFile,
+    /// Make the names in a folder durable.
+    SyncFolder,
+    /// Put a file in the place of another.
+    Rename,
+    /// Cut a file short.
+    Truncate,
+    /// Remove a file.
+    Remove,
+    /// Write a derived file, which a later step makes durable.
+    WriteDerived,
+    /// Make all derived files durable.
+    SyncDerived,
+}
+
+/// A step that failed. Whether it took effect is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} `{}`", path.display())]
+pub struct DurableError {
+    /// What was attempted.
+    pub step: Step,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Lets a test fail a step before or after it happened.
+pub(crate) trait Interruption: Send + Sync {
+    /// An error here keeps the step from happening.
+    fn before(&self, step: Step, path: &Path) -> io::Result<()>;
+
+    /// An error here reports as failed a step that happened.
+    fn after(&self, step: Step, path: &Path) -> io::Result<()>;
+}
+
+/// The disk as the ledger uses it.
+#[derive(Clone, Default)]
+pub(crate) struct Disk {
+    interruption: Option<Arc<dyn Interruption>>,
+}
+
+/// A file that only grows.
+pub(crate) struct GrowingFile {
+    disk: Disk,
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+/// Derived files written since they were last made durable, all on the file system of one folder.
+pub(crate) struct DerivedFiles {
+    disk: Disk,
+    root: PathBuf,
+    /// Held open from the start: Linux reports to `syncfs` the write errors that happened since its file was opened.
+    root_handle: File,
+    /// Files and folders to sync one by one where the system cannot sync a whole file system.
+    unsynced: Vec<PathBuf>,
+}
+
+/// Puts `bytes` in the place of the file at `path`, durably and all at once: after a crash the file holds either what
+/// it held before or `bytes`, never a part. Used for everything that is published.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    Disk::default().replace_file(path, bytes)
+}
+
+/// Gives the finished file at `finished` the name `path` in the same file system, durably and all at once. For files
+/// too large to hold in memory; the caller has closed `finished`.
+pub fn publish_file(finished: &Path, path: &Path) -> Result<(), DurableError> {
+    let disk = Disk::default();
+    let file = disk.run(Step::OpenFile, finished, || File::open(finished))?;
+    disk.run(Step::SyncFile, finished, || file.sync_all())?;
+    disk.rename(finished, path)?;
+    disk.sync_folder(&folder_of(path))
+}
+
+impl Disk {
+    /// A disk whose steps a test can fail.
+    #[cfg(test)]
+    pub(crate) fn interrupted_by(interruption: Arc<dyn Interruption>) -> Self {
+        Self { interruption: Some(interruption) }
+    }
+
+    /// See [`replace_file`].
+    pub(crate) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+        let staged = staged_path(path);
+        // A crash before the rename leaves at most a staged file, which the next replacement overwrites.
+        let mut file = self.run(Step::CreateFile, &staged, || File::create(&staged))?;
+        self.run(Step::Write, &staged, || file.write_all(bytes))?;
+        self.run(Step::SyncFile, &staged, || file.sync_all())?;
+        drop(file);
+        // A crash between rename and folder sync leaves the old or the new file, each whole.
+        self.rename(&staged, path)?;
+        self.sync_folder(&folder_of(path))
+    }
+
+    /// Writes a file that must not exist yet and that only its owner may read (mode 0600), durably.
+    pub(crate) fn create_private_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+        let mut file = self.run(Step::CreateFile, path, || {
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+        })?;
+        self.run(Step::Write, path, || file.write_all(bytes))?;
+        self.run(Step::SyncFile, path, || file.sync_all())?;
+        self.sync_folder(&folder_of(path))
+    }
+
+    /// Makes a folder and those above it, and makes the name of each new one durable.
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DurableError> {
+        let mut missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+            .collect();
+        while let Some(folder) = missing.pop() {
+            self.run(Step::CreateFolder, folder, || fs::create_dir(folder))?;
+            self.sync_folder(&folder_of(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the names in a folder durable.
+    pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), DurableError> {
+        self.run(Step::SyncFolder, path, || File::open(path)?.sync_all())
+    }
+
+    /// Removes a file. Durable only after [`Disk::sync_folder`].
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<(), DurableError> {
+        self.run(Step::Remove, path, || fs::remove_file(path))
+    }
+
+    /// Removes a folder and what is in it, if it exists. Not made durable: for files that may come back unharmed.
+    pub(crate) fn remove_folder(&self, path: &Path) -> Result<(), DurableError> {
+        self.run(Step::Remove, path, || match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), DurableError> {
+        self.run(Step::Rename, to, || fs::rename(from, to))
+    }
+
+    fn run<T>(
+        &self,
+        step: Step,
+        path: &Path,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, DurableError> {
+        let failed = |source| DurableError { step, path: path.to_owned(), source };
+        let Some(interruption) = &self.interruption else {
+            return act().map_err(failed);
+        };
+        interruption.before(step, path).map_err(failed)?;
+        let value = act().map_err(failed)?;
+        interruption.after(step, path).map_err(failed)?;
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Disk").field("interrupted", &self.interruption.is_some()).finish()
+    }
+}
+
+impl GrowingFile {
+    /// Makes a new file. Its name is durable only after the folder is synced.
+    pub(crate) fn create(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
+        let file =
+            disk.run(Step::CreateFile, path, || OpenOptions::new().append(true).create_new(true).open(path))?;
+        Ok(Self { disk: disk.clone(), path: path.to_owned(), file, length: 0 })
+    }
+
+    /// Opens an existing file to write at its end.
+    pub(crate) fn open(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
+        let (file, length) = disk.run(Step::OpenFile, path, || {
+            let file = OpenOptions::new().append(true).open(path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        })?;
+        Ok(Self { disk: disk.clone(), path: path.to_owned(), file, length })
+    }
+
+    /// Bytes in the file.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Writes at the end. A crash before [`GrowingFile::sync`] leaves any part of the bytes, or zeros in their place.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+        let file = &mut self.file;
+        self.disk.run(Step::Write, &self.path, || file.write_all(bytes))?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes all bytes written so far durable.
+    pub(crate) fn sync(&mut self) -> Result<(), DurableError> {
+        self.disk.run(Step::SyncFile, &self.path, || self.file.sync_data())
+    }
+
+    /// Cuts the file to `length` bytes, durably.
+    pub(crate) fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
+        self.disk.run(Step::Truncate, &self.path, || {
+            self.file.set_len(length)?;
+            self.file.sync_all()
+        })?;
+        self.length = length;
+        Ok(())
+    }
+}
+
+impl DerivedFiles {
+    /// Starts to keep count of derived files below `root`.
+    pub(crate) fn new(disk: &Disk, root: &Path) -> Result<Self, DurableError> {
+        let root_handle = disk.run(Step::OpenFile, root, || File::open(root))?;
+        Ok(Self { disk: disk.clone(), root: root.to_owned(), root_handle, unsynced: Vec::new() })
+    }
+
+    /// Writes a derived file below the root and makes the folders that it needs. Nothing is durable yet: no
+    /// checkpoint names the file before [`DerivedFiles::sync`], so a torn one is written again on recovery.
+    #[expect(clippy::disallowed_methods, reason = "derived files are made durable all together")]
+    pub(crate) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DurableError> {
+        let path = self.root.join(name);
+        self.disk.run(Step::WriteDerived, &path, || match fs::write(&path, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder_of(&path))?;
+                fs::write(&path, bytes)
+            }
+            result => result,
+        })?;
+        self.unsynced.push(path);
+        Ok(())
+    }
+
+    /// Makes every derived file and its name durable. One `syncfs` costs less than two syncs a file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn sync(&mut self) -> Result<(), DurableError> {
+        if !self.unsynced.is_empty() {
+            self.disk.run(Step::SyncDerived, &self.root, || {
+                rustix::fs::syncfs(&self.root_handle).map_err(io::Error::from)
+            })?;
+            self.unsynced.clear();
+        }
+        Ok(())
+    }
+
+    /// Makes every derived file and its name durable, one by one.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn sync(&mut self) -> Result<(), DurableError> {
+        self.disk.run(Step::SyncDerived, &self.root, || {
+            let mut folders = std::collections::BTreeSet::new();
+            for path in &self.unsynced {
+                File::open(path)?.sync_all()?;
+                folders.extend(path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)));
+            }
+            folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
+            self.root_handle.sync_all()
+        })?;
+        self.unsynced.clear();
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::CreateFolder => "create folder",
+            Self::CreateFile => "create",
+            Self::OpenFile => "open",
+            Self::Write | Self::WriteDerived => "write",
+            Self::SyncFile => "sync",
+            Self::SyncFolder => "sync folder",
+            Self::Rename => "replace",
+            Self::Truncate => "truncate",
+            Self::Remove => "remove",
+            Self::SyncDerived => "sync the file system of",
+        })
+    }
+}
+
+/// Where the next content of a published file is staged: beside it, so that renaming stays in one file system.
+pub(crate) fn staged_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".staged");
+    PathBuf::from(name)
+}
+
+/// The folder that lists a path; the current folder for a bare name.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_holds_the_new_bytes_and_leaves_nothing_staged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("published");
+        replace_file(&path, b"old").unwrap();
+        replace_file(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn errors_say_what_was_attempted_on_what() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = replace_file(&folder.path().join("absent/published"), b"").unwrap_err();
+        assert_eq!(error.step, Step::CreateFile);
+        assert!(error.to_string().starts_with("cannot create `"), "{error}");
+    }
+}

@@ -1,0 +1,79 @@
+//! The lock that keeps a ledger to one writer. It guards against a second process by mistake, not against malice.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The lock, held until dropped. The system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    /// Held for its lock alone.
+    _file: File,
+}
+
+/// Why a ledger could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process writes to it.
+    #[error("`{}` is locked by {}", path.display(), describe(*holder))]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Process id that the holder left in the file, if it is readable.
+        holder: Option<u32>,
+    },
+    /// The lock file could not be made, locked or written.
+    #[error("cannot lock `{}`", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock at `path` and leaves this process's id in the file. What an earlier holder left there says
+    /// nothing; only the lock itself counts.
+    pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+                return Err(LockError::Held { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn describe(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |holder| format!("process {holder}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_refused_and_told_by_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::take(&path).unwrap();
+        let refused = Lock::take(&path).unwrap_err();
+        let own = std::process::id();
+        assert!(
+            matches!(refused, LockError::Held { holder: Some(holder), .. } if holder == own),
+            "{refused}"
+        );
+        drop(held);
+        Lock::take(&path).unwrap();
+    }
+}

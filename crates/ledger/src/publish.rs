@@ -1,0 +1,88 @@
+//! Checkpoints: what is durable is committed here. Stage tiles, make them durable, sign, compare-and-swap the anchor,
+//! publish (design §7, "Sequencing"). Appending is [`crate::append`]'s.
+
+use crate::anchor::AnchorError;
+use crate::checkpoint::SignedCheckpoint;
+use crate::durable::DurableError;
+use crate::ledger::Ledger;
+use crate::proof::TreeHead;
+use crate::tile::{BundleId, TileId};
+use crate::tree::hashes_at_level;
+
+/// Why no checkpoint was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// An earlier write failed, so the state of the disk is unknown.
+    #[error("an earlier write to the ledger failed; open it again to recover")]
+    Poisoned,
+    /// A write failed. The writer is poisoned.
+    #[error(transparent)]
+    Write(#[from] DurableError),
+    /// The anchor was not replaced. The writer is poisoned.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+}
+
+impl Ledger {
+    /// Commits every durable entry: signs a checkpoint over them, puts it into the anchor and publishes it. Where
+    /// nothing was appended since the last one, returns that.
+    pub fn checkpoint(&mut self) -> Result<SignedCheckpoint, CheckpointError> {
+        if self.poisoned {
+            return Err(CheckpointError::Poisoned);
+        }
+        if self.durable_size == self.committed.size() {
+            return Ok(self.committed.clone());
+        }
+        self.guarded(|ledger| {
+            ledger.integrate()?;
+            ledger.stage_tiles()?;
+            let head = TreeHead { size: ledger.tree.edge().size(), root: ledger.tree.edge().root() };
+            let next = SignedCheckpoint::sign(head, &ledger.key);
+            // Signing without publishing binds nobody: a crash before the anchor is replaced forgets this note, and
+            // `open` signs the same or a larger tree.
+            ledger.anchor.compare_and_swap(Some(ledger.committed.note()), next.note())?;
+            // A crash here leaves the anchor ahead of the published checkpoint: `open` publishes the anchor's.
+            ledger.publish(next.note())?;
+            let previous = std::mem::replace(&mut ledger.committed, next.clone());
+            // A crash here leaves partial tiles that readers no longer need; tlog-tiles allows them to stay.
+            ledger.remove_superseded(previous.size())?;
+            Ok(next)
+        })
+    }
+
+    /// Writes the tiles and the entry bundle that are not full yet and makes all of them durable. A crash on the way
+    /// leaves files that no checkpoint names, and `open` writes them again.
+    pub(crate) fn stage_tiles(&mut self) -> Result<(), DurableError> {
+        let Self { tree, derived, .. } = self;
+        tree.partials(&mut |name, bytes| derived.write(name, bytes))?;
+        derived.sync()
+    }
+
+    pub(crate) fn publish(&self, note: &str) -> Result<(), DurableError> {
+        self.settings.disk.replace_file(&self.paths.published_checkpoint(), note.as_bytes())
+    }
+
+    /// Removes the partial forms of tiles and bundles that were partial at `previous` leaves and are full now.
+    fn remove_superseded(&self, previous: u64) -> Result<(), DurableError> {
+        let now = self.committed.size();
+        let mut superseded = Vec::new();
+        for level in (0_u8..).take_while(|level| hashes_at_level(previous, *level) > 0) {
+            superseded.extend(
+                TileId::partial_at(level, previous)
+                    .filter(|tile| {
+                        TileId::partial_at(level, now).is_none_or(|last| last.index() > tile.index())
+                    })
+                    .map(|tile| tile.to_full().to_string()),
+            );
+        }
+        superseded.extend(
+            BundleId::partial_at(previous)
+                .filter(|bundle| BundleId::partial_at(now).is_none_or(|last| last.index() > bundle.index()))
+                .map(|bundle| bundle.to_full().to_string()),
+        );
+        for name in superseded {
+            self.settings.disk.remove_folder(&self.paths.ledger.join(format!("{name}.p")))?;
+        }
+        Ok(())
+    }
+}

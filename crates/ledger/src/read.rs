@@ -1,0 +1,316 @@
+//! Reads a ledger at its published checkpoint: entries, salts and proofs. It takes no lock and writes nothing, so
+//! questions are asked while a writer is at work.
+//!
+//! Blocks are checked against their checksums, not against the tree: whoever must be sure asks for a proof or runs
+//! [`crate::verify`]. The anchor is not read: it may be out of a questioner's reach.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
+use crate::damage::FileError;
+use crate::envelope::Envelope;
+use crate::hash::{Hash, leaf_hash};
+use crate::note::VerifierKey;
+use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
+use crate::proof::{ProofError, consistency_proof, inclusion_proof};
+use crate::recent::Recent;
+use crate::salts::{EntrySalts, SaltsFile};
+use crate::segment::{Block, SEGMENT_LEAVES};
+use crate::segment_file::{SegmentFile, read_whole_salts};
+use crate::tile_files::TileFiles;
+
+/// Decompressed bytes of blocks kept: some hundred ordinary blocks.
+const BLOCK_BYTES_KEPT: usize = 32 << 20;
+/// Open segments kept, each with its table of blocks.
+const SEGMENTS_KEPT: usize = 8;
+/// Salts files kept, some 4 MiB each.
+const SALTS_KEPT: usize = 2;
+
+/// A ledger at one checkpoint.
+#[derive(Debug)]
+pub struct Reader {
+    paths: LedgerPaths,
+    checkpoint: SignedCheckpoint,
+    segments: SegmentList,
+    tiles: TileFiles,
+    kept: Mutex<Kept>,
+}
+
+/// One entry. It shares the decompressed block that it came in.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    leaf: u64,
+    position: usize,
+    block: Arc<Block>,
+}
+
+/// Streams entries in order of leaves, one block in memory at a time. Ends after the first error.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    reader: &'a Reader,
+    leaves: Range<u64>,
+    block: Option<Arc<Block>>,
+}
+
+/// Why a ledger could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file could not be read, or is damaged.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The published checkpoint is refused.
+    #[error("the checkpoint `{}` is refused", path.display())]
+    Checkpoint {
+        /// The published checkpoint.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: CheckpointRefused,
+    },
+    /// The leaf is not in the ledger at this checkpoint.
+    #[error("leaf {leaf} is not in the ledger, whose checkpoint has {size} leaves")]
+    BeyondCheckpoint {
+        /// Leaf asked for.
+        leaf: u64,
+        /// Leaves at the checkpoint.
+        size: u64,
+    },
+    /// No file holds a segment that the checkpoint covers.
+    #[error("segment {index} is missing from `{}`", folder.display())]
+    SegmentMissing {
+        /// Index of the segment.
+        index: u64,
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// The salts file has no salts for a leaf that the checkpoint covers.
+    #[error("the salts of leaf {leaf} are missing from `{}`", path.display())]
+    SaltsMissing {
+        /// The leaf.
+        leaf: u64,
+        /// The salts file.
+        path: PathBuf,
+    },
+    /// A proof could not be built.
+    #[error("cannot build the proof")]
+    Proof(#[source] ProofError<FileError>),
+}
+
+#[derive(Debug)]
+struct Kept {
+    segments: Recent<u32, SegmentFile>,
+    blocks: Recent<(u32, Range<u64>), Block>,
+    salts: Recent<u32, SaltsFile>,
+}
+
+impl Reader {
+    /// Opens a ledger at its published checkpoint, which must verify by `key`.
+    pub fn open(paths: &LedgerPaths, key: &VerifierKey) -> Result<Self, ReadError> {
+        let path = paths.published_checkpoint();
+        let note = fs::read(&path).map_err(|error| FileError::read(&path, error))?;
+        let checkpoint =
+            SignedCheckpoint::open(&note, key).map_err(|source| ReadError::Checkpoint { path, source })?;
+        Self::at(paths, checkpoint)
+    }
+
+    /// Opens a ledger at an earlier checkpoint of its own, such as one that a caller kept.
+    pub fn at(paths: &LedgerPaths, checkpoint: SignedCheckpoint) -> Result<Self, ReadError> {
+        let segments = SegmentList::read(paths)?;
+        let kept = Kept {
+            segments: Recent::new(SEGMENTS_KEPT),
+            blocks: Recent::new(BLOCK_BYTES_KEPT),
+            salts: Recent::new(SALTS_KEPT),
+        };
+        let tiles = TileFiles::new(&paths.ledger);
+        Ok(Self { paths: paths.clone(), checkpoint, segments, tiles, kept: Mutex::new(kept) })
+    }
+
+    /// The checkpoint at which this reader reads.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// Leaves at the checkpoint.
+    pub fn size(&self) -> u64 {
+        self.checkpoint.size()
+    }
+
+    /// One entry.
+    pub fn entry(&self, leaf: u64) -> Result<Entry, ReadError> {
+        let block = self.block_holding(leaf)?;
+        let position = (leaf - block.leaves().start) as usize;
+        Ok(Entry { leaf, position, block })
+    }
+
+    /// The entries of a range in order. Leaves beyond the checkpoint are refused when they are reached.
+    pub fn entries(&self, leaves: Range<u64>) -> Entries<'_> {
+        Entries { reader: self, leaves, block: None }
+    }
+
+    /// The salts of one entry, with which a commitment can be opened to someone else.
+    pub fn salts(&self, leaf: u64) -> Result<EntrySalts, ReadError> {
+        let id = self.segment_of(leaf)?;
+        let path = self.paths.segment(id, SegmentPart::Salts);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match kept.salts.find(|key| *key == id.index) {
+            Some(file) => file,
+            None => kept.salts.keep(id.index, read_whole_salts(&path, id)?, 1),
+        };
+        file.salts(leaf).ok_or(ReadError::SaltsMissing { leaf, path })
+    }
+
+    /// Proof that a leaf is in the tree of the checkpoint.
+    pub fn inclusion_proof(&self, leaf: u64) -> Result<Vec<Hash>, ReadError> {
+        inclusion_proof(&self.tiles, leaf, self.size()).map_err(ReadError::Proof)
+    }
+
+    /// Proof that the tree of `old` leaves, which is not empty, is a prefix of the tree of the checkpoint.
+    pub fn consistency_proof(&self, old: u64) -> Result<Vec<Hash>, ReadError> {
+        consistency_proof(&self.tiles, old, self.size()).map_err(ReadError::Proof)
+    }
+
+    fn block_holding(&self, leaf: u64) -> Result<Arc<Block>, ReadError> {
+        let id = self.segment_of(leaf)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(block) = kept.blocks.find(|(index, leaves)| *index == id.index && leaves.contains(&leaf))
+        {
+            return Ok(block);
+        }
+        let segment = match kept.segments.find(|key| *key == id.index) {
+            Some(segment) => segment,
+            None => kept.segments.keep(id.index, SegmentFile::open(&self.paths, id, self.size())?, 1),
+        };
+        let missing = || ReadError::BeyondCheckpoint { leaf, size: self.size() };
+        let block = segment.read_block(segment.block_holding(leaf).ok_or_else(missing)?)?;
+        if !block.leaves().contains(&leaf) {
+            return Err(missing());
+        }
+        let cost = block.raw_bytes();
+        Ok(kept.blocks.keep((id.index, block.leaves()), block, cost))
+    }
+
+    fn segment_of(&self, leaf: u64) -> Result<SegmentId, ReadError> {
+        if leaf >= self.size() {
+            return Err(ReadError::BeyondCheckpoint { leaf, size: self.size() });
+        }
+        let index = leaf / u64::from(self.segments.leaf_capacity);
+        self.segments
+            .find(index)
+            .ok_or_else(|| ReadError::SegmentMissing { index, folder: self.paths.segments() })
+    }
+}
+
+impl Entry {
+    /// Index of its leaf.
+    pub fn leaf(&self) -> u64 {
+        self.leaf
+    }
+
+    /// What its envelope says.
+    pub fn envelope(&self) -> &Envelope {
+        self.block.envelope(self.position)
+    }
+
+    /// Its envelope, byte for byte: the data of the leaf.
+    pub fn envelope_bytes(&self) -> &[u8] {
+        self.block.envelope_bytes(self.position)
+    }
+
+    /// The bytes captured, as received except for what was withheld.
+    pub fn captured(&self) -> &[u8] {
+        self.block.captured(self.position)
+    }
+
+    /// The RFC 6962 hash of its leaf.
+    pub fn leaf_hash(&self) -> Hash {
+        leaf_hash(self.envelope_bytes())
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let leaf = self.leaves.next()?;
+        let block = match self.block.take().filter(|block| block.leaves().contains(&leaf)) {
+            Some(block) => block,
+            None => match self.reader.block_holding(leaf) {
+                Ok(block) => block,
+                Err(error) => {
+                    self.leaves = 0..0;
+                    return Some(Err(error));
+                }
+            },
+        };
+        let position = (leaf - block.leaves().start) as usize;
+        self.block = Some(Arc::clone(&block));
+        Some(Ok(Entry { leaf, position, block }))
+    }
+}
+
+/// The newest generation of each segment.
+#[derive(Debug)]
+pub(crate) struct SegmentList {
+    newest: BTreeMap<u32, u32>,
+    /// Leaves a segment; the default where there is none yet.
+    pub(crate) leaf_capacity: u32,
+}
+
+impl SegmentList {
+    /// Lists the folder of segments. Names of other files are left to [`crate::verify`].
+    pub(crate) fn read(paths: &LedgerPaths) -> Result<Self, FileError> {
+        let mut list = Self { newest: BTreeMap::new(), leaf_capacity: SEGMENT_LEAVES };
+        for path in list_folder(&paths.segments())? {
+            if let Some((id, _)) = SegmentId::parse(&path) {
+                let newest = list.newest.entry(id.index).or_insert(id.generation);
+                *newest = id.generation.max(*newest);
+            }
+        }
+        // Every segment of a ledger has the same capacity. Where there is but one, its header may be torn and nothing
+        // in it acknowledged; if it is damaged instead, whoever reads an entry meets the error again.
+        if let Some(first) = list.find(0) {
+            match SegmentFile::walk(paths, first, 0) {
+                Ok(segment) => list.leaf_capacity = segment.header.leaf_capacity,
+                Err(error) if list.newest.len() > 1 => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(list)
+    }
+
+    pub(crate) fn find(&self, index: u64) -> Option<SegmentId> {
+        let index = u32::try_from(index).ok()?;
+        self.newest.get(&index).map(|generation| SegmentId { index, generation: *generation })
+    }
+
+    /// The segment with the highest index.
+    pub(crate) fn last(&self) -> Option<SegmentId> {
+        self.newest
+            .last_key_value()
+            .map(|(index, generation)| SegmentId { index: *index, generation: *generation })
+    }
+
+    /// The lowest index that has no segment though a higher one has.
+    pub(crate) fn first_gap(&self) -> Option<u64> {
+        self.newest
+            .keys()
+            .zip(0_u64..)
+            .find(|(index, expected)| u64::from(**index) != *expected)
+            .map(|(_, gap)| gap)
+    }
+}
+
+/// Paths in a folder, sorted.
+pub(crate) fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |error| FileError::read(folder, error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
