@@ -14,7 +14,7 @@ use std::ops::Range;
 
 pub use parse::{AtEnd, Fault, FaultKind, MAX_DEPTH, MAX_VALUES, Prefix, Tape};
 pub(crate) use parse::{Scope, Stop};
-pub(crate) use text::{Units, decode, encode_minimal};
+pub(crate) use text::{Decoded, Units, decode, encode_minimal};
 
 /// AWS writes this in place of values that it hides; it stands for no value.
 pub(crate) const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";

@@ -32,6 +32,13 @@ pub struct Source {
     pub identity: ContentIdentity,
 }
 
+/// Only the id: the rest is functions and tables.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Source({})", self.id)
+    }
+}
+
 /// A key kind that a source lists.
 pub struct KeyDeclaration {
     /// The kind, such as `aws.access_key`.

@@ -22,6 +22,16 @@ pub(crate) enum Decoded {
     Char(char),
 }
 
+impl Decoded {
+    /// Length of the decoded text in bytes.
+    pub(crate) fn length(self) -> usize {
+        match self {
+            Self::Byte(_) => 1,
+            Self::Char(character) => character.len_utf8(),
+        }
+    }
+}
+
 /// Walks the units of a string's content.
 pub(crate) struct Units<'a> {
     content: &'a [u8],

@@ -1,0 +1,294 @@
+//! Reading one record: which source wrote it, what is withheld from it, what it says.
+//!
+//! Events are always built from the captured bytes, so what they say never depends on a secret, and reading a
+//! captured record again gives the same events. It knows no vendor and does not know where bytes come from.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ascribe_model::Event;
+
+use crate::canonical::event_id;
+use crate::json::{AtEnd, Prefix, Tape, Value};
+use crate::look_alike::look_alike;
+use crate::names::{DuplicateName, check_names};
+use crate::reject::{Reject, RejectReason};
+use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped};
+use crate::source::{Context, Entry, Part, Source, Unreadable};
+
+/// What came of reading.
+#[derive(Clone, Debug)]
+pub enum Reading<'a> {
+    /// A record of a known source.
+    Record(ReadRecord<'a>),
+    /// Bytes that are kept, and mean nothing yet.
+    Reject(ReadReject<'a>),
+}
+
+/// A record of a known source.
+#[derive(Clone, Debug)]
+pub struct ReadRecord<'a> {
+    /// The source that wrote it.
+    pub source: &'static Source,
+    /// The bytes as received, less what is withheld.
+    pub captured: Cow<'a, [u8]>,
+    /// What is withheld, in the order of the bytes.
+    pub withheld: Vec<Withheld>,
+    /// What it says; nothing where it describes no act.
+    pub events: Vec<Event>,
+    /// Parts of it that could not be read, where others could.
+    pub unread: Vec<UnreadPart>,
+}
+
+/// Bytes that no parser could read, less what is withheld.
+#[derive(Clone, Debug)]
+pub struct ReadReject<'a> {
+    /// Why.
+    pub reject: Reject,
+    /// The bytes as received, less what is withheld.
+    pub captured: Cow<'a, [u8]>,
+    /// What is withheld, in the order of the bytes.
+    pub withheld: Vec<Withheld>,
+}
+
+/// A part of a record that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadPart {
+    /// Where it stands in the captured bytes.
+    pub span: Range<usize>,
+    /// Why.
+    pub reason: Unreadable,
+}
+
+/// A record as the framer hands it over.
+#[derive(Clone, Copy)]
+pub struct Received<'a> {
+    /// The bytes of one JSON value.
+    pub bytes: &'a [u8],
+    /// Their tape.
+    pub tape: &'a Tape,
+    /// The source of the record before it: it is tried first.
+    pub last: Option<&'static Source>,
+}
+
+/// Reads a record of one of `SOURCES`.
+pub fn read<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a> {
+    // A parser that panics on one record must not take the others with it, nor this record's bytes.
+    catch_unwind(AssertUnwindSafe(|| read_record(received, context))).unwrap_or_else(|_| {
+        let cuts = secrets::cuts_in_bytes(received.bytes, Wholeness::Broken);
+        let (captured, withheld) = secrets::splice(received.bytes, cuts);
+        let reject = whole_reject(RejectReason::ParserPanic, "a parser that reads it", "one that panics");
+        Reading::Reject(ReadReject { reject, captured, withheld })
+    })
+}
+
+/// Takes the secrets out of bytes that the framer rejected.
+pub fn read_reject(bytes: &[u8], reject: Reject) -> ReadReject<'_> {
+    let (captured, withheld) = secrets::splice(bytes, secrets::cuts_in_bytes(bytes, Wholeness::Broken));
+    ReadReject { reject, captured, withheld }
+}
+
+fn read_record<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a> {
+    let root = received.tape.root(received.bytes);
+    let names = match check_names(root) {
+        Ok(names) => names,
+        Err(duplicate) => return reject_whole(received.bytes, root, duplicate_reject(duplicate)),
+    };
+    let Some(source) = recognise(root, received.last) else {
+        return reject_whole(received.bytes, root, unknown_reject(root));
+    };
+    let opened = open(source, root);
+    let parts = Parts::new(&opened);
+    let document =
+        Document { fields: Fields::Of(source), bytes: received.bytes, root, escaped_names: names.escaped };
+    let (captured, withheld) = secrets::splice(received.bytes, document.cuts(&parts.events, &parts.wrapped));
+    let said = if withheld.is_empty() {
+        events(source, root, &opened, context)
+    } else {
+        let mut tape = Tape::new();
+        match tape.parse_prefix(&captured, AtEnd::Yes) {
+            Prefix::Complete { length } if length == captured.len() => {
+                let root = tape.root(&captured);
+                events(source, root, &open(source, root), context)
+            }
+            _ => Err(whole_reject(RejectReason::ParserPanic, "JSON behind the withheld values", "none")),
+        }
+    };
+    match said {
+        Ok(Said { events, unread }) => {
+            Reading::Record(ReadRecord { source, captured, withheld, events, unread })
+        }
+        Err(reject) => Reading::Reject(ReadReject { reject, captured, withheld }),
+    }
+}
+
+fn recognise(root: Value<'_>, last: Option<&'static Source>) -> Option<&'static Source> {
+    last.into_iter().chain(crate::SOURCES).find(|source| (source.recognises)(root))
+}
+
+/// A part of a record, opened.
+struct Opened<'t> {
+    /// The value that holds the event object, or its text.
+    holder: Value<'t>,
+    content: Content,
+}
+
+enum Content {
+    /// The holder is the event object.
+    Holder,
+    /// The holder's text is the event object.
+    Text(Text),
+}
+
+/// The text of a string, parsed where it is JSON.
+struct Text {
+    text: String,
+    tape: Tape,
+    state: Result<crate::names::Names, Unreadable>,
+}
+
+/// What the search for secrets needs to know of the parts.
+struct Parts<'t> {
+    events: Vec<Value<'t>>,
+    wrapped: Vec<Wrapped<'t>>,
+}
+
+fn open<'t>(source: &Source, root: Value<'t>) -> Vec<Opened<'t>> {
+    (source.parts)(root)
+        .into_iter()
+        .map(|part| match part {
+            Part::Object(holder) => Opened { holder, content: Content::Holder },
+            Part::Text(holder) => Opened { holder, content: Content::Text(Text::open(holder)) },
+        })
+        .collect()
+}
+
+impl Text {
+    fn open(holder: Value<'_>) -> Self {
+        let text = holder.text().unwrap_or_default().into_owned();
+        let mut tape = Tape::new();
+        let state = match tape.parse_prefix(text.as_bytes(), AtEnd::Yes) {
+            Prefix::Complete { length } if text[length..].trim_ascii().is_empty() => {
+                check_names(tape.root(text.as_bytes())).map_err(|duplicate| Unreadable {
+                    expected: "each member name once",
+                    found: "one twice".to_owned(),
+                    offset: duplicate.offset,
+                })
+            }
+            Prefix::Complete { length } => Err(not_json("the end of the text", &text, length)),
+            Prefix::Incomplete => Err(not_json("the rest of the value", &text, text.len())),
+            Prefix::Invalid(fault) => Err(not_json(fault.expected, &text, fault.offset)),
+        };
+        Self { text, tape, state }
+    }
+
+    fn root(&self) -> Value<'_> {
+        self.tape.root(self.text.as_bytes())
+    }
+}
+
+impl<'t> Parts<'t> {
+    fn new(opened: &'t [Opened<'t>]) -> Self {
+        let mut parts = Self { events: Vec::new(), wrapped: Vec::new() };
+        for part in opened {
+            match &part.content {
+                Content::Holder => parts.events.push(part.holder),
+                Content::Text(text) => {
+                    let document = text.state.as_ref().ok().map(|names| (text.root(), names.escaped));
+                    parts.wrapped.push(Wrapped { holder: part.holder, text: &text.text, document });
+                }
+            }
+        }
+        parts
+    }
+}
+
+/// What the parts of a record say.
+struct Said {
+    events: Vec<Event>,
+    unread: Vec<UnreadPart>,
+}
+
+/// The events of a record. A record of which no part can be read is a reject.
+fn events(
+    source: &'static Source,
+    record: Value<'_>,
+    opened: &[Opened<'_>],
+    context: &Context<'_>,
+) -> Result<Said, Reject> {
+    let mut said = Said { events: Vec::new(), unread: Vec::new() };
+    let mut read = 0;
+    for part in opened {
+        let object = match &part.content {
+            Content::Holder => Ok(part.holder),
+            Content::Text(text) => text.state.as_ref().map(|_| text.root()).map_err(Unreadable::clone),
+        };
+        let result = object.and_then(|object| {
+            let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
+            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event }))
+        });
+        match result {
+            Ok(event) => {
+                read += 1;
+                said.events.extend(event);
+            }
+            Err(reason) => said.unread.push(UnreadPart { span: part.holder.span(), reason }),
+        }
+    }
+    match (read, said.unread.first()) {
+        (0, Some(UnreadPart { span, reason })) => Err(Reject {
+            reason: RejectReason::Unreadable,
+            offset: span.start + reason.offset,
+            expected: reason.expected.to_owned(),
+            found: reason.found.clone(),
+        }),
+        _ => Ok(said),
+    }
+}
+
+/// Rejects whole JSON: its secrets are found by the names of members and by format.
+fn reject_whole<'a>(bytes: &'a [u8], root: Value<'_>, reject: Reject) -> Reading<'a> {
+    let document = Document { fields: Fields::OfAnySource, bytes, root, escaped_names: true };
+    let (captured, withheld) = secrets::splice(bytes, document.cuts(&[], &[]));
+    Reading::Reject(ReadReject { reject, captured, withheld })
+}
+
+fn unknown_reject(root: Value<'_>) -> Reject {
+    let expected = "an audit record of a known source";
+    match look_alike(root) {
+        Some(what) => whole_reject(RejectReason::NotALog, expected, what),
+        None => whole_reject(RejectReason::UnknownSource, expected, kind_in_words(root)),
+    }
+}
+
+fn duplicate_reject(duplicate: DuplicateName) -> Reject {
+    let found = if secrets::shows_secret(&duplicate.name) {
+        "a secret as a name, twice".to_owned()
+    } else {
+        format!("`{}` twice", duplicate.name)
+    };
+    let expected = "each member name once".to_owned();
+    Reject { reason: RejectReason::DuplicateKey, offset: duplicate.offset, expected, found }
+}
+
+fn whole_reject(reason: RejectReason, expected: &str, found: &str) -> Reject {
+    Reject { reason, offset: 0, expected: expected.to_owned(), found: found.to_owned() }
+}
+
+fn not_json(expected: &'static str, text: &str, offset: usize) -> Unreadable {
+    let found = crate::reject::describe(text.as_bytes().get(offset).copied());
+    Unreadable { expected, found, offset }
+}
+
+fn kind_in_words(value: Value<'_>) -> &'static str {
+    use crate::json::Kind;
+    match value.kind() {
+        Kind::Object => "another object",
+        Kind::Array => "an array",
+        Kind::String => "a string",
+        Kind::Number => "a number",
+        Kind::Bool => "a truth value",
+        Kind::Null => "`null`",
+    }
+}

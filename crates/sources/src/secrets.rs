@@ -1,0 +1,307 @@
+//! Secrets: where they stand in a record, and the record without them.
+//!
+//! Two classes of rule. The sources' known fields are secret whatever they hold; known token formats are secret
+//! wherever they stand, in any string, also inside JSON that is wrapped in a string. What is found is cut out of the
+//! bytes and a placeholder put in its place; no other byte changes. Sensitive values (addresses, names, tags) are
+//! not secrets and stay.
+//!
+//! Nothing here decides whether a record is stored.
+
+mod field;
+mod lexical;
+mod placeholder;
+mod token;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+pub(crate) use lexical::{Wholeness, cuts_in_bytes};
+pub use placeholder::Placeholder;
+use token::{FORMATS, TokenFormat};
+
+use crate::json::{Decoded, Units, Value};
+use crate::source::{Source, Transform};
+
+/// A value that was withheld.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The rule that found it, such as `aws.session_token`.
+    pub rule: &'static str,
+    /// Where it stood in the received bytes.
+    pub span: Range<usize>,
+}
+
+/// A secret that is to be cut out.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    span: Range<usize>,
+    rule: &'static str,
+    /// Transform and value that stay.
+    kept: Option<(&'static str, String)>,
+    /// What to put on both sides of the placeholder: quotes, where the value was no string.
+    quote: &'static str,
+    /// Among cuts of one span, the lowest wins.
+    priority: usize,
+}
+
+/// A document whose secrets are looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Document<'t> {
+    /// Which known fields count.
+    pub fields: Fields,
+    /// The bytes, all of one JSON value.
+    pub bytes: &'t [u8],
+    /// The value.
+    pub root: Value<'t>,
+    /// Whether some member name holds an escape.
+    pub escaped_names: bool,
+}
+
+/// Which known fields count.
+#[derive(Clone, Copy)]
+pub(crate) enum Fields {
+    /// Those of one source, at their paths.
+    Of(&'static Source),
+    /// Those of every source, wherever a member has such a name: nobody knows what the document is. A field that is
+    /// secret only in some records of its source is not among them.
+    OfAnySource,
+}
+
+/// A string of a document whose text is a document of its own.
+pub(crate) struct Wrapped<'t> {
+    /// The string.
+    pub holder: Value<'t>,
+    /// Its text.
+    pub text: &'t str,
+    /// The value that the text is, and whether a member name in it holds an escape; `None` if it is not JSON.
+    pub document: Option<(Value<'t>, bool)>,
+}
+
+/// Priority of field rules; formats follow in the order of their table.
+const FIELD_PRIORITY: usize = 0;
+
+/// Finds anchors of formats, and the quoted names of known fields, in one pass.
+struct Detector {
+    automaton: AhoCorasick,
+    /// By pattern: what it announces.
+    patterns: Vec<Announced>,
+}
+
+#[derive(Clone, Copy)]
+enum Announced {
+    Format(usize),
+    Field(&'static str),
+}
+
+static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
+    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).filter_map(field::last_name);
+    Detector::new(fields, |name| format!("\"{name}\""))
+});
+
+impl Document<'_> {
+    /// Every secret of the document. `events` are the values at which the paths of known fields begin; `wrapped` are
+    /// the strings in which a document of the same source is wrapped.
+    pub(crate) fn cuts(self, events: &[Value<'_>], wrapped: &[Wrapped<'_>]) -> Vec<Cut> {
+        let mut cuts = Vec::new();
+        let mut names = Vec::new();
+        DETECTOR.scan(self.bytes, &mut cuts, |name| names.push(name));
+        for value in self.root.subtree().filter(|value| value.is_escaped()) {
+            let span = value.span();
+            // What stands in a string with escapes was matched in raw bytes; only the decoded text is right.
+            cuts.retain(|cut| cut.span.end <= span.start || span.end <= cut.span.start);
+            if wrapped.iter().all(|wrapped| wrapped.holder.span() != span) {
+                place(self.cuts_in_string(&decoded_bytes(value.content())), value, &mut cuts);
+            }
+        }
+        for wrapped in wrapped {
+            place(self.cuts_in_wrapped(wrapped), wrapped.holder, &mut cuts);
+        }
+        if self.escaped_names || !names.is_empty() {
+            field::cuts(self, events, &names, &mut cuts);
+        }
+        cuts
+    }
+
+    fn cuts_in_string(self, text: &[u8]) -> Vec<Cut> {
+        match self.fields {
+            Fields::Of(_) => cuts_in_text(text),
+            Fields::OfAnySource => cuts_in_bytes(text, Wholeness::Whole),
+        }
+    }
+
+    fn cuts_in_wrapped(self, wrapped: &Wrapped<'_>) -> Vec<Cut> {
+        let bytes = wrapped.text.as_bytes();
+        match wrapped.document {
+            Some((root, escaped_names)) => Document { bytes, root, escaped_names, ..self }.cuts(&[root], &[]),
+            None => cuts_in_bytes(bytes, Wholeness::Broken),
+        }
+    }
+}
+
+/// Whether a text holds a token of a known format.
+pub(crate) fn shows_secret(text: &str) -> bool {
+    !cuts_in_text(text.as_bytes()).is_empty()
+}
+
+/// The secrets that a text shows by their format.
+fn cuts_in_text(text: &[u8]) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    DETECTOR.scan(text, &mut cuts, |_| {});
+    cuts
+}
+
+/// Moves cuts in the decoded text of the string `holder` to where they stand in the document that holds it.
+fn place(cuts: Vec<Cut>, holder: Value<'_>, out: &mut Vec<Cut>) {
+    if cuts.is_empty() {
+        return;
+    }
+    let content = holder.span().start + 1;
+    let spans = raw_spans(holder.content(), &cuts);
+    out.extend(cuts.into_iter().zip(spans).map(|(cut, span)| {
+        let span = content + span.start..content + span.end;
+        let quote = match cut.quote {
+            "" => "",
+            "\"" => "\\\"",
+            _ => "\\\\\\\"",
+        };
+        Cut { span, quote, ..cut }
+    }));
+}
+
+/// The bytes of a string's content that decode to the span of each cut.
+fn raw_spans(content: &[u8], cuts: &[Cut]) -> Vec<Range<usize>> {
+    let mut spans = vec![0..0; cuts.len()];
+    let mut decoded = 0;
+    for unit in Units::new(content) {
+        let next = decoded + unit.decoded.length();
+        for (cut, span) in cuts.iter().zip(&mut spans) {
+            if (decoded..next).contains(&cut.span.start) {
+                span.start = unit.raw.start;
+            }
+            if decoded < cut.span.end && cut.span.end <= next {
+                span.end = unit.raw.end;
+            }
+        }
+        decoded = next;
+    }
+    spans
+}
+
+/// The decoded content, also where it is not UTF-8 (in bytes that are no JSON).
+fn decoded_bytes(content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(content.len());
+    for unit in Units::new(content) {
+        match unit.decoded {
+            Decoded::Byte(byte) => bytes.push(byte),
+            Decoded::Char(character) => {
+                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+    bytes
+}
+
+/// The bytes with each cut replaced by its placeholder, and what was withheld.
+pub(crate) fn splice<'a>(received: &'a [u8], cuts: Vec<Cut>) -> (Cow<'a, [u8]>, Vec<Withheld>) {
+    if cuts.is_empty() {
+        return (Cow::Borrowed(received), Vec::new());
+    }
+    let cuts = merged(cuts);
+    let mut captured = Vec::with_capacity(received.len());
+    let mut behind = 0;
+    for cut in &cuts {
+        captured.extend_from_slice(&received[behind..cut.span.start]);
+        captured.extend_from_slice(cut.quote.as_bytes());
+        placeholder::write(cut.rule, cut.kept.as_ref(), &mut captured);
+        captured.extend_from_slice(cut.quote.as_bytes());
+        behind = cut.span.end;
+    }
+    captured.extend_from_slice(&received[behind..]);
+    let withheld = cuts.into_iter().map(|cut| Withheld { rule: cut.rule, span: cut.span }).collect();
+    (Cow::Owned(captured), withheld)
+}
+
+/// The cuts in order, those that overlap as one: nothing that any rule found may stay.
+fn merged(mut cuts: Vec<Cut>) -> Vec<Cut> {
+    // The longest of those that begin together comes first, so that it is the one the others are merged into.
+    cuts.sort_by_key(|cut| (cut.span.start, std::cmp::Reverse(cut.span.end), cut.priority));
+    let mut merged: Vec<Cut> = Vec::with_capacity(cuts.len());
+    for cut in cuts {
+        match merged.last_mut() {
+            Some(last) if cut.span.start < last.span.end => {
+                if cut.span.end > last.span.end {
+                    // Neither covers the other, so what either kept of its value no longer names all of it.
+                    last.span.end = cut.span.end;
+                    last.kept = None;
+                }
+            }
+            _ => merged.push(cut),
+        }
+    }
+    merged
+}
+
+impl Cut {
+    /// A secret that is (part of) a string with the decoded text `secret`.
+    fn new(span: Range<usize>, rule: &'static str, transform: Transform, secret: &[u8]) -> Self {
+        let kept = match transform {
+            Transform::Nothing => None,
+            Transform::JwtId => token::jwt_id(secret).map(|id| ("jti", id)),
+            Transform::Sha256Base64 => Some(("sha256_b64", STANDARD.encode(Sha256::digest(secret)))),
+        };
+        Self { span, rule, kept, quote: "", priority: FIELD_PRIORITY }
+    }
+}
+
+impl Detector {
+    fn new(fields: impl Iterator<Item = &'static str>, pattern: fn(&str) -> String) -> Self {
+        let mut texts = Vec::new();
+        let mut patterns = Vec::new();
+        for (index, format) in FORMATS.iter().enumerate() {
+            for anchor in format.anchors {
+                texts.push((*anchor).to_owned());
+                patterns.push(Announced::Format(index));
+            }
+        }
+        let mut fields: Vec<_> = fields.collect();
+        fields.sort_unstable();
+        fields.dedup();
+        for field in fields {
+            texts.push(pattern(field));
+            patterns.push(Announced::Field(field));
+        }
+        #[expect(
+            clippy::expect_used,
+            reason = "the patterns are few and fixed at build time, and a test builds them"
+        )]
+        let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(texts)
+            .expect("the automaton of fixed patterns is small");
+        Self { automaton, patterns }
+    }
+
+    /// Adds the secrets that `text` shows by their format, and reports each field name.
+    fn scan(&self, text: &[u8], cuts: &mut Vec<Cut>, mut field: impl FnMut(&'static str)) {
+        for found in self.automaton.find_overlapping_iter(text) {
+            match self.patterns.get(found.pattern().as_usize()) {
+                Some(Announced::Format(index)) => cuts.extend(format_cut(*index, text, found.range())),
+                Some(Announced::Field(name)) => field(name),
+                None => {}
+            }
+        }
+    }
+}
+
+fn format_cut(index: usize, text: &[u8], anchor: Range<usize>) -> Option<Cut> {
+    let format: &TokenFormat = FORMATS.get(index)?;
+    let span = format.secret_at(text, anchor)?;
+    let cut = Cut::new(span.clone(), format.rule, format.transform, &text[span]);
+    Some(Cut { priority: FIELD_PRIORITY + 1 + index, ..cut })
+}

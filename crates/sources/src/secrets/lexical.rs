@@ -1,0 +1,164 @@
+//! Secrets in bytes that no parser could read: the bytes are kept, so they are searched all the same.
+//!
+//! Without a tape there are only words: a known field's name in quotes, a colon and a value; and the token formats.
+//! Quotes may be escaped, where JSON was wrapped in a string.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use super::{Cut, Detector, Placeholder, cuts_in_text, decoded_bytes, field, raw_spans};
+use crate::json::HIDDEN;
+use crate::source::{SecretField, Transform};
+
+/// How much of a record the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wholeness {
+    /// Whole JSON of no known source: a field that is secret only in some records of its source is not taken for one.
+    Whole,
+    /// A damaged record of nobody knows which source: every name that may hold a secret counts.
+    Broken,
+}
+
+static NAMES: LazyLock<Detector> = LazyLock::new(|| {
+    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).filter_map(field::last_name);
+    Detector::new(fields, str::to_owned)
+});
+
+/// Every secret of the bytes, as far as words show it.
+pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    let mut fields = Vec::new();
+    for found in NAMES.automaton.find_overlapping_iter(bytes) {
+        if let Some(super::Announced::Field(name)) = NAMES.patterns.get(found.pattern().as_usize()) {
+            fields.push((*name, found.range()));
+        }
+    }
+    for (name, range) in fields {
+        if let Some(field) = rule_for(name, wholeness)
+            && let Some(value) = value_behind(bytes, range)
+        {
+            value.cuts(bytes, field, &mut cuts);
+        }
+    }
+    cuts.extend(cuts_in_text(bytes));
+    if memchr::memchr(b'\\', bytes).is_some() {
+        let decoded = cuts_in_text(&decoded_bytes(bytes));
+        let spans = raw_spans(bytes, &decoded);
+        cuts.extend(decoded.into_iter().zip(spans).map(|(cut, span)| Cut { span, ..cut }));
+    }
+    cuts
+}
+
+fn rule_for(name: &str, wholeness: Wholeness) -> Option<&'static SecretField> {
+    crate::SOURCES
+        .iter()
+        .flat_map(|source| source.secrets)
+        .filter(|field| wholeness == Wholeness::Broken || field.when.is_none())
+        .find(|field| field::last_name(field) == Some(name))
+}
+
+/// A member's value by its looks.
+struct Found {
+    /// Offset of its first byte.
+    start: usize,
+    /// Backslashes that stand before each quote at this depth of wrapping.
+    backslashes: usize,
+}
+
+/// The value behind the member name at `name`, if that is one: in quotes, with a colon behind them.
+fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
+    let backslashes = backslashes_before_quote(bytes, name.end);
+    let quote = name.end + backslashes;
+    let opens = bytes[..name.start].last() == Some(&b'"');
+    if !opens || bytes.get(quote) != Some(&b'"') {
+        return None;
+    }
+    let colon = skip_blanks(bytes, quote + 1);
+    (bytes.get(colon) == Some(&b':')).then(|| Found { start: skip_blanks(bytes, colon + 1), backslashes })
+}
+
+impl Found {
+    fn cuts(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) {
+        match bytes.get(self.start + self.backslashes_at(bytes, self.start)) {
+            Some(b'"') => {
+                let string = self.string(bytes, self.start);
+                out.extend(self.cut(bytes, string, field));
+            }
+            Some(b'{' | b'[') => self.container(bytes, field, out),
+            Some(b'-' | b'0'..=b'9') => {
+                let digits = bytes[self.start..].iter().take_while(|byte| is_number_byte(**byte)).count();
+                let quote = if self.backslashes == 0 { "\"" } else { "\\\"" };
+                let span = self.start..self.start + digits;
+                out.push(Cut { quote, ..Cut::new(span, field.rule, Transform::Nothing, &[]) });
+            }
+            _ => {}
+        }
+    }
+
+    /// Every string in the object or array that begins here which is not a member's name.
+    fn container(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) {
+        let mut depth = 0_usize;
+        let mut at = self.start;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' | b'\\' if bytes.get(at + self.backslashes_at(bytes, at)) == Some(&b'"') => {
+                    let string = self.string(bytes, at);
+                    at = string.end + self.backslashes + 1;
+                    if bytes.get(skip_blanks(bytes, at)) != Some(&b':') {
+                        out.extend(self.cut(bytes, string, field));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                return;
+            }
+            at += 1;
+        }
+    }
+
+    fn cut(&self, bytes: &[u8], string: Range<usize>, field: &SecretField) -> Option<Cut> {
+        let content = &bytes[string.clone()];
+        let known = std::str::from_utf8(content)
+            .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
+        (!known).then(|| Cut::new(string, field.rule, field.transform, &decoded_bytes(content)))
+    }
+
+    /// The content of the string whose quote (with its backslashes) begins at `at`.
+    fn string(&self, bytes: &[u8], at: usize) -> Range<usize> {
+        let start = at + self.backslashes_at(bytes, at) + 1;
+        let mut from = start;
+        while let Some(quote) = memchr::memchr(b'"', bytes.get(from..).unwrap_or_default()) {
+            let quote = from + quote;
+            let before = bytes[start..quote].iter().rev().take_while(|byte| **byte == b'\\').count();
+            // A literal backslash takes `2 (n + 1)` of them where a quote takes n, so this many leave a bare quote.
+            if before < self.backslashes
+                || (before - self.backslashes).is_multiple_of(2 * (self.backslashes + 1))
+            {
+                return start..quote - before.min(self.backslashes);
+            }
+            from = quote + 1;
+        }
+        start.min(bytes.len())..bytes.len()
+    }
+
+    fn backslashes_at(&self, bytes: &[u8], at: usize) -> usize {
+        backslashes_before_quote(bytes, at).min(self.backslashes)
+    }
+}
+
+fn backslashes_before_quote(bytes: &[u8], at: usize) -> usize {
+    bytes.get(at..).unwrap_or_default().iter().take_while(|byte| **byte == b'\\').count()
+}
+
+fn skip_blanks(bytes: &[u8], at: usize) -> usize {
+    let blanks = bytes.get(at..).unwrap_or_default();
+    at + blanks.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+fn is_number_byte(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+}

@@ -1,0 +1,63 @@
+//! What stands in a captured record in place of a withheld value: `[withheld:<rule>]`, or
+//! `[withheld:<rule> <transform>=<value>]` where something of the value stays.
+//!
+//! It holds no character that a JSON string would have to escape, at any depth of wrapping, and reading it again
+//! never finds a secret in it.
+
+const OPENING: &str = "[withheld:";
+
+/// Longest placeholder: rule and transform are short names, the value is at most 128 bytes.
+const LONGEST: usize = 256;
+
+/// A placeholder taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placeholder<'a> {
+    /// The rule that withheld the value.
+    pub rule: &'a str,
+    /// Name of the transform and what it gave, such as `jti` and the id.
+    pub kept: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Placeholder<'a> {
+    /// Reads a text that is a placeholder and nothing else.
+    pub fn read(text: &'a str) -> Option<Self> {
+        let inner = text.strip_prefix(OPENING)?.strip_suffix(']')?;
+        if text.len() > LONGEST || !inner.bytes().all(|byte| byte == b' ' || is_value_byte(byte)) {
+            return None;
+        }
+        let Some((rule, kept)) = inner.split_once(' ') else { return Some(Self { rule: inner, kept: None }) };
+        Some(Self { rule, kept: Some(kept.split_once('=')?) })
+    }
+}
+
+/// Writes the text of a placeholder.
+pub(super) fn write(rule: &str, kept: Option<&(&'static str, String)>, out: &mut Vec<u8>) {
+    out.extend_from_slice(OPENING.as_bytes());
+    out.extend_from_slice(rule.as_bytes());
+    if let Some((transform, value)) = kept {
+        for part in [b" ", transform.as_bytes(), b"=", value.as_bytes()] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.push(b']');
+}
+
+/// Whether a placeholder in `text` covers the byte at `at`.
+pub(super) fn covers(text: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(LONGEST);
+    let Some(start) =
+        memchr::memmem::rfind(&text[from..text.len().min(at + OPENING.len())], OPENING.as_bytes())
+    else {
+        return false;
+    };
+    let candidate = &text[from + start..];
+    let end = memchr::memchr(b']', candidate).map_or(0, |end| end + 1);
+    from + start <= at
+        && at < from + start + end
+        && std::str::from_utf8(&candidate[..end]).is_ok_and(|text| Placeholder::read(text).is_some())
+}
+
+/// Whether a byte may stand in the value that a placeholder keeps.
+pub(super) fn is_value_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'=' | b'+' | b'/')
+}
