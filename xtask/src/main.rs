@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod new_source;
 mod tidy;
 
 use std::error::Error;
@@ -15,6 +16,8 @@ usage: cargo xtask TASK
 
   check   the gate: tidy, format, lint, test, document, licences
   tidy    the rules of this project that no other tool knows
+  new-source NAME
+          the file, the fixture folder and the two lines that make a source
   bench ingest [--events N] [--runs N] [--seed N]
           how fast records become evidence, beside DuckDB on the same files
 ";
@@ -42,6 +45,10 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
     let in_order = match arguments {
         ["check"] => check::run(root, &mut std::io::stderr())? == check::Verdict::Passes,
         ["tidy"] => tidy::run(root, &mut std::io::stdout().lock())? == 0,
+        ["new-source", name] => {
+            talk(&new_source::run(name, root)?);
+            true
+        }
         ["bench", "ingest", options @ ..] => {
             let options = bench::Options::parse(options)?;
             bench::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;

@@ -317,10 +317,9 @@ impl Scribe<'_> {
             self.put(r#""responseElements":null,"#);
         }
         if operation.effect == Access::Data {
-            let id = self.random.letters(BASE64, 76);
+            let (id, sent) = (self.random.letters(BASE64, 76), self.random.below(1 << 22));
             self.put(&format!(
-                r#""additionalEventData":{{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"bytesTransferredOut":{},"AuthenticationMethod":"AuthHeader","x-amz-id-2":"{id}"}},"#,
-                hexadecimal.len() * 1_117
+                r#""additionalEventData":{{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"bytesTransferredOut":{sent},"AuthenticationMethod":"AuthHeader","x-amz-id-2":"{id}"}},"#
             ));
         }
         self.ids();
@@ -394,8 +393,9 @@ impl Scribe<'_> {
 
     fn closing(&mut self, account: &Account, is_management: bool, host: &str) {
         let category = if is_management { "Management" } else { "Data" };
+        let endpoint = self.random.letters(HEX, 17);
         self.put(&format!(
-            r#""eventType":"AwsApiCall","managementEvent":{is_management},"recipientAccountId":"{}","eventCategory":"{category}","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"{host}"}}}}"#,
+            r#""eventType":"AwsApiCall","managementEvent":{is_management},"recipientAccountId":"{0}","vpcEndpointId":"vpce-{endpoint}","vpcEndpointAccountId":"{0}","eventCategory":"{category}","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"{host}"}}}}"#,
             account.id
         ));
     }
