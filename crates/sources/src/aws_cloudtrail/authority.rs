@@ -6,11 +6,12 @@
 use ascribe_model::{Authority, AuthorityBasis, AuthorityKind, Decision, Status};
 
 use super::outcome;
+use super::principal::Principal;
 use super::record::{Act, text};
 use crate::json::Value;
 
 /// The authorities of an event.
-pub(super) fn authorities(act: &Act<'_>) -> Vec<Authority> {
+pub(super) fn authorities(act: &Act<'_>, principal: &Principal) -> Vec<Authority> {
     if act.fields.insight.is_some() {
         return Vec::new();
     }
@@ -25,16 +26,13 @@ pub(super) fn authorities(act: &Act<'_>) -> Vec<Authority> {
             detail: None,
         },
     });
-    let user = act.fields.user_identity;
-    if let Some(role) = text(user.and_then(|user| user.path(&["sessionContext", "sessionIssuer", "arn"])))
-        && user.is_some_and(|user| user.get("type").is_some_and(|kind| kind.is_text("AssumedRole")))
-    {
-        found.push(recorded(act, AuthorityKind::Role, role, None));
+    if let Some(role) = &principal.role {
+        found.push(recorded(act, AuthorityKind::Role, role.clone(), None));
     }
     if act.fields.request.is_some() && matches!(&*act.service, "sts" | "eks-auth" | "rolesanywhere") {
         of_issue(act, &mut found);
     }
-    second_factor(act, &mut found);
+    second_factor(act, principal, &mut found);
     found
 }
 
@@ -61,19 +59,15 @@ fn of_issue(act: &Act<'_>, found: &mut Vec<Authority>) {
 }
 
 /// A second factor of the session, of this sign-in, or of this request for a session.
-fn second_factor(act: &Act<'_>, found: &mut Vec<Authority>) {
+fn second_factor(act: &Act<'_>, principal: &Principal, found: &mut Vec<Authority>) {
     let additional = |name| act.fields.additional_data.and_then(|data| data.get(name));
-    let device = text(act.request(&["serialNumber"])).filter(|_| act.service == "sts");
-    let of_session = act
-        .fields
-        .user_identity
-        .and_then(|user| user.path(&["sessionContext", "attributes", "mfaAuthenticated"]))
-        .and_then(Value::truth);
+    let device =
+        Some(act).filter(|act| act.service == "sts").and_then(|act| text(act.request(&["serialNumber"])));
     let uid = if let Some(device) = device {
         device
     } else if additional("MFAUsed").is_some_and(|used| used.is_text("Yes")) {
         text(additional("MFAIdentifier")).unwrap_or_else(|| "mfa".to_owned())
-    } else if of_session == Some(true) {
+    } else if principal.second_factor {
         "mfa".to_owned()
     } else {
         return;

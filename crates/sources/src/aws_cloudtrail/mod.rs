@@ -24,7 +24,7 @@ use ascribe_model::{
 use crate::json::{Kind, Value};
 use crate::{ContentIdentity, Entry, Part, SecretField, Source, Transform, Unreadable};
 use key::{global, key};
-use record::{Act, UNNAMED, text};
+use record::{Act, UNNAMED, members, text};
 
 /// What one record of CloudTrail says.
 pub const SOURCE: Source = Source {
@@ -135,18 +135,19 @@ fn is_parameter(event: Value<'_>) -> bool {
 
 /// An event, one of the wrappers, or a digest.
 fn recognises(record: Value<'_>) -> bool {
-    match wrapper(record) {
-        Some(Wrapper::Event(event)) => is_event(event),
+    let shape = Shape::of(record);
+    match shape.wrapper() {
+        Some(Wrapper::Event(event)) => Shape::of(event).is_event(),
         Some(Wrapper::Subscription(messages)) => {
             messages.items().any(|message| subscribed(message).is_some())
         }
         Some(Wrapper::Text(_)) => true,
-        None => is_event(record) || is_digest(record),
+        None => shape.is_event() || shape.is_digest,
     }
 }
 
 fn parts(record: Value<'_>) -> Vec<Part<'_>> {
-    match wrapper(record) {
+    match Shape::of(record).wrapper() {
         Some(Wrapper::Event(event)) => vec![Part::Object(event)],
         Some(Wrapper::Text(text)) => vec![Part::Text(text)],
         Some(Wrapper::Subscription(messages)) => messages.items().filter_map(subscribed).collect(),
@@ -154,42 +155,90 @@ fn parts(record: Value<'_>) -> Vec<Part<'_>> {
     }
 }
 
+/// The members that tell events, wrappers and digests apart, found in one pass.
+#[derive(Default)]
+struct Shape<'t> {
+    version: bool,
+    name: bool,
+    source: Option<Value<'t>>,
+    insight: bool,
+    user_identity: bool,
+    /// One of the members that no other record with these names has.
+    particular: bool,
+    /// `detail` of EventBridge.
+    detail: Option<Value<'t>>,
+    /// `CloudTrailEvent` of LookupEvents, `eventJson` of CloudTrail Lake.
+    json: Option<Value<'t>>,
+    /// `logEvents` of CloudWatch Logs.
+    messages: Option<Value<'t>>,
+    is_digest: bool,
+}
+
 /// What a wrapper holds.
 enum Wrapper<'t> {
     Event(Value<'t>),
     /// A string whose text is the event.
     Text(Value<'t>),
-    /// `logEvents` of CloudWatch Logs.
+    /// A list of messages, each of which may be an event.
     Subscription(Value<'t>),
 }
 
-fn wrapper(record: Value<'_>) -> Option<Wrapper<'_>> {
-    if record.kind() == Kind::Array {
-        // A row of query results: an object of one member for each column.
-        return record.items().find_map(wrapper);
+impl<'t> Shape<'t> {
+    fn of(record: Value<'t>) -> Self {
+        if record.kind() == Kind::Array {
+            // A row of query results: an object of one member for each column.
+            let column = record.items().find_map(|column| column.get("eventJson"));
+            return Self { json: column, ..Self::default() };
+        }
+        let mut shape = Self::default();
+        for (name, value) in members(record) {
+            match &*name {
+                b"eventVersion" => shape.version = true,
+                b"eventName" => shape.name = true,
+                b"eventSource" => shape.source = Some(value),
+                b"insightDetails" => shape.insight = true,
+                b"userIdentity" => (shape.user_identity, shape.particular) = (true, true),
+                b"eventTime" | b"@timestamp" | b"awsRegion" | b"eventType" => shape.particular = true,
+                b"detail" => shape.detail = Some(value),
+                b"CloudTrailEvent" | b"eventJson" => shape.json = Some(value),
+                b"logEvents" => shape.messages = Some(value),
+                b"digestS3Object" => shape.is_digest = true,
+                _ => {}
+            }
+        }
+        shape
     }
-    // An event on its own is the usual case and begins with this member.
-    if record.get("eventVersion").is_some() {
-        return None;
-    }
-    if record.get("detail-type").is_some() {
-        return record.get("detail").map(Wrapper::Event);
-    }
-    if let Some(text) = record.get("CloudTrailEvent").or_else(|| record.get("eventJson")) {
-        return match text.kind() {
-            Kind::String => Some(Wrapper::Text(text)),
-            Kind::Object => Some(Wrapper::Event(text)),
+
+    fn wrapper(&self) -> Option<Wrapper<'t>> {
+        // A row of query results may hold the event whole beside its own columns.
+        if self.version && self.json.is_none() {
+            return None;
+        }
+        match (self.json, self.detail, self.messages) {
+            (Some(json), ..) if json.kind() == Kind::String => Some(Wrapper::Text(json)),
+            (Some(event), ..) | (None, Some(event), _) if event.kind() == Kind::Object => {
+                Some(Wrapper::Event(event))
+            }
+            (None, None, Some(list)) if list.kind() == Kind::Array => Some(Wrapper::Subscription(list)),
             _ => None,
-        };
+        }
     }
-    record.get("logEvents").filter(|list| list.kind() == Kind::Array).map(Wrapper::Subscription)
+
+    /// Notifications of S3 have `eventVersion` and `eventName` too, but their `eventSource` is `aws:s3`.
+    fn is_event(&self) -> bool {
+        let Some(source) = self.source.and_then(Value::text) else {
+            return self.version && (self.insight || self.user_identity);
+        };
+        let by_aws = self.version && !source.starts_with("aws:") || source.ends_with(".amazonaws.com");
+        self.name && self.particular && by_aws
+    }
 }
 
 /// The event in one message of a subscription; the log group may carry others.
 fn subscribed(entry: Value<'_>) -> Option<Part<'_>> {
     let message = entry.get("message")?;
     match message.kind() {
-        Kind::Object => is_event(message).then_some(Part::Object(message)),
+        Kind::Object => Shape::of(message).is_event().then_some(Part::Object(message)),
         Kind::String => {
             let names = |name: &[u8]| memchr::memmem::find(message.raw(), name).is_some();
             let event = names(b"\"eventVersion\\\"")
@@ -200,38 +249,19 @@ fn subscribed(entry: Value<'_>) -> Option<Part<'_>> {
     }
 }
 
-/// Notifications of S3 have `eventVersion` and `eventName` too, but their `eventSource` is `aws:s3`.
-fn is_event(record: Value<'_>) -> bool {
-    let version = record.get("eventVersion").is_some();
-    let Some(source) = record.get("eventSource") else {
-        return version && (record.get("insightDetails").is_some() || record.get("userIdentity").is_some());
-    };
-    let known = |names: &[&str]| names.iter().any(|name| record.get(name).is_some());
-    record.get("eventName").is_some()
-        && source.text().is_some_and(|source| {
-            !source.starts_with("aws:") && (version || source.ends_with(".amazonaws.com"))
-        })
-        && known(&["userIdentity", "eventTime", "@timestamp", "awsRegion", "eventType"])
-}
-
-fn is_digest(record: Value<'_>) -> bool {
-    record.get("digestS3Object").is_some() && record.get("logFiles").is_some()
-}
-
 /// What one event says; nothing for a digest.
 fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
-    let value = entry.event;
-    if is_digest(value) {
+    let act = Act::read(entry.event, entry.context);
+    if act.fields.is_digest {
         return Ok(None);
     }
-    if !is_event(value) {
+    if act.operation.is_empty() && act.fields.insight.is_none() {
         return Err(Unreadable {
-            expected: "an event with `eventName` and `eventSource`",
-            found: format!("{:?}", value.kind()).to_lowercase(),
-            offset: value.span().start,
+            expected: "`eventName`",
+            found: format!("{:?} without it", entry.event.kind()).to_lowercase(),
+            offset: entry.event.span().start,
         });
     }
-    let act = Act::read(value, entry.context);
     let mut keys = Vec::with_capacity(16);
     let principal = principal::principal(&act, &mut keys);
     let native = native(&act, &mut keys);
@@ -243,8 +273,8 @@ fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
         id: EventId([0; 32]),
         verb: verb::verb(&act),
         api: api(&act),
-        authorities: authority::authorities(&act),
-        src_endpoint: origin(&act),
+        authorities: authority::authorities(&act, &principal),
+        src_endpoint: origin(&act, principal.invoked_by),
         coverage_hints: coverage_hints(&act),
         source: SourceRef { kind: ID.to_owned(), scope: act.account, partition: act.region },
         native,
@@ -317,11 +347,11 @@ fn list_insight(act: &Act<'_>, keys: &mut Vec<Key>) {
 }
 
 /// The address that AWS saw, or the service that called for the caller.
-fn origin(act: &Act<'_>) -> Origin {
+fn origin(act: &Act<'_>, via: Option<String>) -> Origin {
     let address = text(act.fields.source_address).map(|ip| Address { ip, observed: true });
     Origin {
         addresses: address.into_iter().collect(),
-        via: act.fields.user_identity.and_then(|user| text(user.get("invokedBy"))),
+        via,
         user_agent: text(act.fields.user_agent),
         endpoint_uid: text(act.fields.vpc_endpoint),
     }

@@ -10,9 +10,9 @@ use ascribe_model::{
 };
 
 use super::key::{self, global, key, scoped};
-use super::record::{Act, text};
+use super::record::{Act, members, text};
 use super::{time, workload};
-use crate::json::{Kind, Value};
+use crate::json::Value;
 
 /// What `userIdentity` says.
 pub(super) struct Principal {
@@ -20,6 +20,12 @@ pub(super) struct Principal {
     /// Outermost first.
     pub(super) on_behalf_of: Vec<Identity>,
     pub(super) credential: Option<Credential>,
+    /// ARN of the role that was taken on.
+    pub(super) role: Option<String>,
+    /// The session was opened with a second factor.
+    pub(super) second_factor: bool,
+    /// The service that called for the caller.
+    pub(super) invoked_by: Option<String>,
 }
 
 /// `userIdentity`, its members found in one pass.
@@ -36,14 +42,62 @@ struct UserIdentity<'t> {
     credential_id: Option<String>,
     behalf: Option<Value<'t>>,
     in_scope_of: Option<Value<'t>>,
-    session: Option<Value<'t>>,
+    session: Session<'t>,
+}
+
+/// `sessionContext`.
+#[derive(Default)]
+struct Session<'t> {
+    began: Option<Timestamp>,
+    second_factor: bool,
+    issuer: Issuer,
+    source_identity: Option<String>,
+    delivered_to_instance: bool,
+    federation: Option<Value<'t>>,
+}
+
+/// `sessionIssuer`: whose session it is.
+#[derive(Default)]
+struct Issuer {
+    principal_id: Option<String>,
+    arn: Option<String>,
+    account: Option<String>,
+    user_name: Option<String>,
 }
 
 /// Reads `userIdentity` and lists its keys.
 pub(super) fn principal(act: &Act<'_>, keys: &mut Vec<Key>) -> Principal {
     let user = UserIdentity::of(act.fields.user_identity);
-    let session_began = time::moment(user.session(&["attributes", "creationDate"]));
     let actor = actor(act, &user, keys);
+    list_other_names(act, &user, &actor, keys);
+    let credential = credential(act, &user, keys);
+    if let Some(principal_id) = &user.principal_id
+        && matches!(&*user.kind, "AssumedRole" | "Role" | "FederatedUser" | "AWSAccount")
+        && principal_id.contains(':')
+    {
+        keys.push(key::session(Role::Used, global(key::ROLE_SESSION, principal_id), user.session.began));
+    }
+    let session = workload::Session {
+        name: actor.session_name.as_deref(),
+        delivered_to_instance: user.session.delivered_to_instance,
+        provider: text(user.session.federation.and_then(|federation| federation.get("federatedProvider"))),
+        issued_to: text(user.in_scope_of.and_then(|scope| scope.get("credentialsIssuedTo"))),
+    };
+    workload::of_session(&session, keys);
+    let on_behalf_of = behalf(&user, &actor, keys);
+    let role = if &*user.kind == "AssumedRole" { user.session.issuer.arn } else { None };
+    Principal {
+        actor,
+        on_behalf_of,
+        credential,
+        role,
+        second_factor: user.session.second_factor,
+        invoked_by: user.invoked_by,
+    }
+}
+
+/// The actor's ARN, and its account where that is not the one that received the event.
+fn list_other_names(act: &Act<'_>, user: &UserIdentity<'_>, actor: &Identity, keys: &mut Vec<Key>) {
     if let Some(arn) = &user.arn
         && !(actor.uid.kind == key::ARN && actor.uid.value == *arn)
     {
@@ -55,23 +109,6 @@ pub(super) fn principal(act: &Act<'_>, keys: &mut Vec<Key>) -> Principal {
     {
         keys.push(key(Role::Name, global(key::ACCOUNT, account), Trust::VerifierObserved));
     }
-    let credential = credential(act, &user, session_began, keys);
-    if let Some(principal_id) = &user.principal_id
-        && matches!(&*user.kind, "AssumedRole" | "Role" | "FederatedUser" | "AWSAccount")
-        && principal_id.contains(':')
-    {
-        keys.push(key::session(Role::Used, global(key::ROLE_SESSION, principal_id), session_began));
-    }
-    workload::of_session(
-        &workload::Session {
-            name: actor.session_name.as_deref(),
-            context: user.session,
-            in_scope_of: user.in_scope_of,
-        },
-        keys,
-    );
-    let on_behalf_of = behalf(&user, &actor, keys);
-    Principal { actor, on_behalf_of, credential }
 }
 
 /// A role session: `AROA…` acts, under a session name that its caller chose.
@@ -144,35 +181,65 @@ const UNRECORDED: &str = "unrecorded";
 impl<'t> UserIdentity<'t> {
     fn of(value: Option<Value<'t>>) -> Self {
         let mut user = Self::default();
-        for (name, value) in value.into_iter().flat_map(Value::members) {
-            if value.kind() == Kind::Null {
-                continue;
-            }
+        for (name, value) in value.into_iter().flat_map(members) {
             match &*name {
-                "type" => user.kind = value.text().unwrap_or_default(),
-                "principalId" => user.principal_id = value.non_empty(),
-                "arn" => user.arn = value.non_empty(),
-                "accountId" => user.account = value.non_empty(),
-                "accessKeyId" => user.access_key = value.non_empty(),
-                "userName" => user.user_name = value.non_empty(),
-                "invokedBy" => user.invoked_by = value.non_empty(),
-                "identityProvider" => user.provider = value.non_empty(),
-                "credentialId" => user.credential_id = value.non_empty(),
-                "onBehalfOf" => user.behalf = Some(value),
-                "inScopeOf" => user.in_scope_of = Some(value),
-                "sessionContext" => user.session = Some(value),
+                b"type" => user.kind = value.text().unwrap_or_default(),
+                b"principalId" => user.principal_id = value.non_empty(),
+                b"arn" => user.arn = value.non_empty(),
+                b"accountId" => user.account = value.non_empty(),
+                b"accessKeyId" => user.access_key = value.non_empty(),
+                b"userName" => user.user_name = value.non_empty(),
+                b"invokedBy" => user.invoked_by = value.non_empty(),
+                b"identityProvider" => user.provider = value.non_empty(),
+                b"credentialId" => user.credential_id = value.non_empty(),
+                b"onBehalfOf" => user.behalf = Some(value),
+                b"inScopeOf" => user.in_scope_of = Some(value),
+                b"sessionContext" => user.session = Session::of(value),
                 _ => {}
             }
         }
         user
     }
 
-    fn session(&self, path: &[&str]) -> Option<Value<'t>> {
-        self.session?.path(path)
-    }
-
     fn account<'a>(&'a self, act: &'a Act<'_>) -> &'a str {
         self.account.as_deref().unwrap_or(&act.account)
+    }
+}
+
+impl<'t> Session<'t> {
+    fn of(context: Value<'t>) -> Self {
+        let mut session = Self::default();
+        for (name, value) in members(context) {
+            match &*name {
+                b"attributes" => {
+                    session.began = time::moment(value.get("creationDate"));
+                    session.second_factor =
+                        value.get("mfaAuthenticated").and_then(Value::truth) == Some(true);
+                }
+                b"sessionIssuer" => session.issuer = Issuer::of(value),
+                b"sourceIdentity" => session.source_identity = value.non_empty(),
+                b"ec2RoleDelivery" => session.delivered_to_instance = true,
+                b"webIdFederationData" => session.federation = Some(value),
+                _ => {}
+            }
+        }
+        session
+    }
+}
+
+impl Issuer {
+    fn of(value: Value<'_>) -> Self {
+        let mut issuer = Self::default();
+        for (name, value) in members(value) {
+            match &*name {
+                b"principalId" => issuer.principal_id = value.non_empty(),
+                b"arn" => issuer.arn = value.non_empty(),
+                b"accountId" => issuer.account = value.non_empty(),
+                b"userName" => issuer.user_name = value.non_empty(),
+                _ => {}
+            }
+        }
+        issuer
     }
 }
 
@@ -232,22 +299,21 @@ fn account_user(act: &Act<'_>, user: &UserIdentity<'_>, kind: IdentityKind, keys
 }
 
 fn assumed_role(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Identity {
-    let issuer = |name| text(user.session(&["sessionIssuer", name]));
-    let issuer_arn = issuer("arn");
+    let issuer = &user.session.issuer;
     let from_arn = user.arn.as_deref().and_then(split_role_arn);
-    let role = issuer("userName").or_else(|| {
-        issuer_arn.as_deref().and_then(split_role_arn).or(from_arn).map(|(role, _)| role.to_owned())
-    });
-    let account = issuer("accountId").unwrap_or_else(|| user.account(act).to_owned());
-    let issuer_id = issuer("principalId");
+    let role = issuer
+        .user_name
+        .as_deref()
+        .or_else(|| issuer.arn.as_deref().and_then(split_role_arn).or(from_arn).map(|(role, _)| role));
+    let account = issuer.account.as_deref().unwrap_or(user.account(act));
     let identity = role_identity(RoleSession {
-        principal_id: user.principal_id.as_deref().or(issuer_id.as_deref()),
-        role: role.as_deref(),
-        account: &account,
+        principal_id: user.principal_id.as_deref().or(issuer.principal_id.as_deref()),
+        role,
+        account,
         session: from_arn.and_then(|(_, session)| session),
-        arns: user.arn.iter().cloned().chain(issuer_arn).collect(),
+        arns: user.arn.iter().chain(&issuer.arn).cloned().collect(),
     });
-    list_role(&identity, &account, Role::Actor, keys);
+    list_role(&identity, account, Role::Actor, keys);
     identity
 }
 
@@ -358,12 +424,7 @@ fn named(kind: IdentityKind, uid: KeyRef, name: Option<String>) -> Identity {
 }
 
 /// The credential used: an access key, an Identity Center token, or a console session.
-fn credential(
-    act: &Act<'_>,
-    user: &UserIdentity<'_>,
-    session_began: Option<Timestamp>,
-    keys: &mut Vec<Key>,
-) -> Option<Credential> {
+fn credential(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Option<Credential> {
     let recorded = match (&user.access_key, &user.credential_id) {
         (Some(id), _) => Some(Credential { uid: global(key::ACCESS_KEY, id), class: class_of(id) }),
         (None, Some(id)) => Some(Credential {
@@ -375,18 +436,18 @@ fn credential(
     if let Some(credential) = &recorded {
         keys.push(key(Role::Used, credential.uid.clone(), Trust::VerifierObserved));
     }
-    let console = console_session(act, user, session_began);
+    let console = console_session(act, user);
     if let Some(session) = &console {
-        keys.push(key::session(Role::Used, session.clone(), session_began));
+        keys.push(key::session(Role::Used, session.clone(), user.session.began));
     }
     recorded.or(console.map(|uid| Credential { uid, class: CredentialClass::Console }))
 }
 
 /// Calls from the console say so, or, in older records, have a session but no access key.
-fn console_session(act: &Act<'_>, user: &UserIdentity<'_>, began: Option<Timestamp>) -> Option<KeyRef> {
+fn console_session(act: &Act<'_>, user: &UserIdentity<'_>) -> Option<KeyRef> {
     let says_so = act.fields.from_console.and_then(Value::truth) == Some(true);
     let signs_in = act.service == "signin" && act.operation == "ConsoleLogin";
-    if signs_in || !(says_so || user.access_key.is_none() && began.is_some()) {
+    if signs_in || !(says_so || user.access_key.is_none() && user.session.began.is_some()) {
         return None;
     }
     let who = user.principal_id.as_ref().or(user.arn.as_ref())?;
@@ -412,11 +473,11 @@ fn behalf(user: &UserIdentity<'_>, actor: &Identity, keys: &mut Vec<Key>) -> Vec
         keys.push(key(Role::Behalf, uid.clone(), Trust::VerifierObserved));
         identities.push(named(IdentityKind::User, uid, None));
     }
-    if let Some(source) = text(user.session(&["sourceIdentity"])) {
-        let uid = global(key::SOURCE_IDENTITY, &source);
+    if let Some(source) = &user.session.source_identity {
+        let uid = global(key::SOURCE_IDENTITY, source);
         // Whoever first assumed a role chose it, within what the role's trust policy allowed.
         keys.push(key(Role::Behalf, uid.clone(), Trust::SelfAsserted));
-        identities.push(named(IdentityKind::Unknown, uid, Some(source)));
+        identities.push(named(IdentityKind::Unknown, uid, Some(source.clone())));
     }
     if let Some(session) = &actor.session_name
         && actor.name.as_deref().is_some_and(|role| role.starts_with("AWSReservedSSO_"))

@@ -15,29 +15,27 @@ use crate::json::Value;
 const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
 
 /// What `userIdentity` says of the session in use.
-pub(super) struct Session<'a, 't> {
+pub(super) struct Session<'a> {
     pub(super) name: Option<&'a str>,
-    /// `sessionContext`.
-    pub(super) context: Option<Value<'t>>,
-    /// `inScopeOf`.
-    pub(super) in_scope_of: Option<Value<'t>>,
+    /// `ec2RoleDelivery` is there: only the instance metadata service delivers credentials that carry it.
+    pub(super) delivered_to_instance: bool,
+    /// `webIdFederationData.federatedProvider`.
+    pub(super) provider: Option<String>,
+    /// `inScopeOf.credentialsIssuedTo`.
+    pub(super) issued_to: Option<String>,
 }
 
 /// The workload that uses a session.
-pub(super) fn of_session(session: &Session<'_, '_>, keys: &mut Vec<Key>) {
-    if let Some(arn) = session.in_scope_of.and_then(|scope| text(scope.get("credentialsIssuedTo"))) {
-        of_arn(&arn, keys);
+pub(super) fn of_session(session: &Session<'_>, keys: &mut Vec<Key>) {
+    if let Some(arn) = &session.issued_to {
+        of_arn(arn, keys);
     }
     let Some(name) = session.name else { return };
     if is_instance_id(name) {
-        // The instance metadata service is the only one to deliver credentials that carry this mark.
-        let delivered = session.context.is_some_and(|context| context.get("ec2RoleDelivery").is_some());
-        let trust = if delivered { Trust::IssuerAsserted } else { Trust::SelfAsserted };
+        let trust = if session.delivered_to_instance { Trust::IssuerAsserted } else { Trust::SelfAsserted };
         keys.push(key(Role::Workload, global(key::INSTANCE, name), trust));
     }
-    let provider =
-        session.context.and_then(|context| context.path(&["webIdFederationData", "federatedProvider"]));
-    if text(provider).is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
+    if session.provider.as_deref().is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
         run_in_name(name, keys);
     }
 }
