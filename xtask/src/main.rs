@@ -5,7 +5,9 @@
 mod bench;
 mod check;
 mod new_source;
+mod options;
 mod tidy;
+mod torture;
 
 use std::error::Error;
 use std::path::Path;
@@ -20,6 +22,8 @@ usage: cargo xtask TASK
           the file, the fixture folder and the two lines that make a source
   bench ingest [--events N] [--runs N] [--seed N]
           how fast records become evidence, beside DuckDB on the same files
+  torture kill [--trials N] [--events N] [--seed N]
+          kills the writer at random moments; nothing acknowledged may be missing
 ";
 
 /// Exit codes are those of `ascribe`: 0 in order, 1 not in order, 2 usage or something that could not be run.
@@ -52,6 +56,11 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
         ["bench", "ingest", options @ ..] => {
             let options = bench::Options::parse(options)?;
             bench::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+            true
+        }
+        ["torture", "kill", options @ ..] => {
+            let options = torture::Options::parse(options)?;
+            torture::run(options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
             true
         }
         _ => {

@@ -5,10 +5,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::options::{self, OptionError};
+
+use super::build::{self, BuildError};
 use super::deliveries::{self, DeliverError, Delivered, Order};
 use super::measure::{self, MeasureError, Measured, Run, float};
 use super::table::{Table, thousands};
@@ -19,7 +22,7 @@ pub struct Options {
     /// Events in the small set; the large one has [`GROWTH`] times as many.
     pub events: u64,
     /// Runs of which each figure is the median.
-    pub runs: u32,
+    pub runs: u64,
     /// Seed of the generated files.
     pub seed: u64,
 }
@@ -33,16 +36,12 @@ const DUCKDB_LOAD: &str = include_str!("duckdb_load.py");
 /// Why the bench gave no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    #[error("unknown option or value `{0}`")]
-    Option(String),
     #[error("cannot use the temporary folder")]
     Scratch(#[source] std::io::Error),
     #[error(transparent)]
     Deliver(#[from] DeliverError),
-    #[error("cannot run `cargo build`")]
-    Cargo(#[source] std::io::Error),
-    #[error("`cargo build` ended with {0}")]
-    Build(ExitStatus),
+    #[error(transparent)]
+    Build(#[from] BuildError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error("`{program}` printed something else than JSON")]
@@ -59,21 +58,10 @@ pub enum BenchError {
 
 impl Options {
     /// Reads `--events N`, `--runs N` and `--seed N`.
-    pub fn parse(arguments: &[&str]) -> Result<Self, BenchError> {
-        let mut options = Self { events: 300_000, runs: 3, seed: 1 };
-        for pair in arguments.chunks(2) {
-            let refused = || BenchError::Option(pair.join(" "));
-            let number = |text: &str| text.replace('_', "").parse::<u64>().map_err(|_| refused());
-            match pair {
-                ["--events", value] => options.events = number(value)?.max(1),
-                ["--runs", value] => {
-                    options.runs = u32::try_from(number(value)?.max(1)).map_err(|_| refused())?;
-                }
-                ["--seed", value] => options.seed = number(value)?,
-                _ => return Err(refused()),
-            }
-        }
-        Ok(options)
+    pub fn parse(arguments: &[&str]) -> Result<Self, OptionError> {
+        let known = [("--events", 300_000), ("--runs", 3), ("--seed", 1)];
+        let [events, runs, seed] = options::numbers(arguments, known)?;
+        Ok(Self { events, runs, seed })
     }
 }
 
@@ -102,7 +90,7 @@ pub fn run(
 ) -> Result<(), BenchError> {
     let mut say = |text: &str| writeln!(talk, "{text}").map_err(BenchError::Write);
     say("building `ascribe` for release")?;
-    let ascribe = build(root)?;
+    let ascribe = build::release(root)?;
     let scratch = tempfile::tempdir().map_err(BenchError::Scratch)?;
     say(&format!("writing {} events", thousands(float(options.events * GROWTH))))?;
     let inputs = generate(options, scratch.path())?;
@@ -158,27 +146,6 @@ pub fn run(
         split.join(", ")
     )
     .map_err(BenchError::Write)
-}
-
-/// Builds `ascribe` for release and says where it is.
-pub fn build(root: &Path) -> Result<PathBuf, BenchError> {
-    let output = Command::new("cargo")
-        .args(["build", "--locked", "--release", "--package", "ascribe-app", "--bin", "ascribe"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(root)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(BenchError::Cargo)?;
-    if !output.status.success() {
-        return Err(BenchError::Build(output.status));
-    }
-    let mut program = None;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Value = serde_json::from_str(line)
-            .map_err(|source| BenchError::Json { program: "cargo build", source })?;
-        program = message["executable"].as_str().map(PathBuf::from).or(program);
-    }
-    program.ok_or(BenchError::Build(output.status))
 }
 
 fn generate(options: &Options, scratch: &Path) -> Result<Inputs, BenchError> {
@@ -315,16 +282,6 @@ fn row(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_are_read() {
-        let expected = Options { events: 2_000, runs: 1, seed: 9 };
-        assert_eq!(Options::parse(&["--events", "2_000", "--runs", "1", "--seed", "9"]).unwrap(), expected);
-        assert_eq!(Options::parse(&[]).unwrap(), Options { events: 300_000, runs: 3, seed: 1 });
-        for wrong in [&["--events"][..], &["--events", "many"], &["--more", "1"]] {
-            assert!(matches!(Options::parse(wrong), Err(BenchError::Option(_))), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn a_row_divides_by_the_time() {

@@ -4,6 +4,7 @@
 //! Everything is written to a temporary folder; nothing into the checkout. A figure counts only where the program
 //! took every record that was generated.
 
+pub mod build;
 mod cloudtrail;
 pub mod deliveries;
 mod ingest;
