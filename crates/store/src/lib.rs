@@ -1,1 +1,42 @@
-//! Placeholder.
+//! **Where is it, fast?** Parquet tables and a key index over the ledger, rebuildable from it.
+//!
+//! The caller reads the ledger, parses, and hands entries to a [`SegmentBuilder`]; a [`Store`] publishes the segments
+//! and answers look-ups. `docs/formats/store.md` states every file. This is the only crate that names Arrow or
+//! Parquet. It deliberately does not know the ledger, any source, or what an answer is.
+
+mod cell;
+mod digest;
+mod durable;
+mod entry;
+mod error;
+mod find;
+mod frame;
+mod hex;
+mod id_index;
+mod intern;
+mod key_index;
+mod layout;
+mod manifest;
+mod plan;
+mod rows;
+mod segment;
+mod store;
+mod stored;
+mod summary;
+mod sums;
+mod table_file;
+mod tables;
+mod words;
+
+pub use cell::Column;
+pub use entry::{Entry, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
+pub use error::{
+    CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
+};
+pub use find::{Found, Leaves, Tally};
+pub use layout::FORMAT;
+pub use plan::RANGE;
+pub use segment::{Segment, SegmentBuilder};
+pub use store::Store;
+pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamSummary};
+pub use tables::{TABLES, Table};

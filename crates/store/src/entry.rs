@@ -1,0 +1,134 @@
+//! What the caller hands in: one entry for each leaf of the ledger, already parsed.
+//!
+//! The store deliberately does not know the ledger: whoever reads it passes leaf numbers and plain values.
+
+use ascribe_model::{Event, Timestamp};
+
+/// One leaf of the ledger. Every leaf of a range is pushed, in order, so that nothing can be left out unnoticed.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry<'a> {
+    /// A captured record and what it says.
+    Record(Record<'a>),
+    /// Bytes that no parser could read.
+    Reject(Reject<'a>),
+    /// The opening or the closing entry of an object.
+    Object(Object<'a>),
+    /// A stream is announced.
+    Stream(Stream<'a>),
+    /// A leaf of which the store keeps nothing: a decision, a tombstone, a record that was erased.
+    Other {
+        /// Position in the ledger.
+        leaf: u64,
+    },
+}
+
+/// A captured record and what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Leaf of the opening entry of the object that brought it.
+    pub object: Option<u64>,
+    /// Leaf of the entry that announces its stream.
+    pub stream: Option<u64>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Whether parts of it were withheld.
+    pub withheld: bool,
+    /// Length of the record in its object, in bytes.
+    pub span_length: u64,
+    /// What it says; may be empty.
+    pub events: &'a [Event],
+}
+
+/// Bytes that no parser could read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reject<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Leaf of the opening entry of the object that brought it.
+    pub object: Option<u64>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Where the bytes lie in the object.
+    pub span: Span,
+    /// Why no parser could read them: a stable word, since rejects are counted by it.
+    pub reason: &'a str,
+    /// Source whose parser tried, where one did.
+    pub source: Option<&'a str>,
+}
+
+/// Where bytes lie in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+/// The opening or the closing entry of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Digest of the object as the caller writes it; empty where it is not known yet.
+    pub digest: &'a str,
+    /// Name under which it came.
+    pub name: &'a str,
+    /// Leaf of the opening entry that this one closes; `None` in an opening entry.
+    pub closes: Option<u64>,
+    /// What it holds, as far as the entry says.
+    pub totals: ObjectTotals,
+}
+
+/// What an object holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ObjectTotals {
+    /// Records.
+    pub records: u64,
+    /// Rejects.
+    pub rejects: u64,
+    /// Bytes that belong to no record.
+    pub framing_bytes: u64,
+    /// All bytes.
+    pub bytes: u64,
+}
+
+/// A stream that the ledger announces.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Id of the source.
+    pub source: &'a str,
+    /// Native scope.
+    pub scope: &'a str,
+    /// Part of the scope that is delivered apart.
+    pub partition: Option<&'a str>,
+}
+
+/// Whether an event was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// Nothing with this id stands at an earlier place.
+    First,
+    /// An earlier delivery holds the same event.
+    Repeat {
+        /// Leaf of the first sighting.
+        first_leaf: u64,
+    },
+}
+
+impl Entry<'_> {
+    /// Position in the ledger.
+    pub fn leaf(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.leaf,
+            Self::Reject(reject) => reject.leaf,
+            Self::Object(object) => object.leaf,
+            Self::Stream(stream) => stream.leaf,
+            Self::Other { leaf } => *leaf,
+        }
+    }
+}

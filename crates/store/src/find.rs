@@ -1,0 +1,228 @@
+//! Look-ups over all segments of a store. Every answer is merged over segments, in leaf order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
+
+use crate::Store;
+use crate::error::ReadError;
+use crate::key_index::Cursor;
+use crate::rows::OBJECT_KIND;
+use crate::stored::StoredSegment;
+
+/// A key that the store holds, and in which roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The key.
+    pub key: KeyRef,
+    /// How often and when it was seen in each role.
+    pub roles: BTreeMap<Role, Tally>,
+}
+
+/// How often and when a key was seen in one role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events; for digests of objects, entries.
+    pub count: u64,
+    /// How many of them have no time.
+    pub undated: u64,
+    /// Earliest time among those that have one.
+    pub first: Option<Timestamp>,
+    /// Latest time among those that have one.
+    pub last: Option<Timestamp>,
+}
+
+/// Leaves that name a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaves {
+    /// The first of them, in order.
+    pub leaves: Vec<u64>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// Keys in the order of the index: value, kind, scope.
+type Sorted = BTreeMap<(String, KeyKind, String), BTreeMap<Role, Tally>>;
+
+impl Store {
+    /// Every key with exactly this value, of any kind and scope, in the order of kind and scope.
+    pub fn find(&self, text: &str) -> Result<Vec<Found>, ReadError> {
+        let mut sorted = Sorted::new();
+        for segment in &self.segments {
+            let mut cursor = segment.keys()?.cursor(text, 0);
+            let mut more = cursor.advance_to(text)?;
+            while more && cursor.value() == text.as_bytes() {
+                merge(&mut sorted, &cursor)?;
+                more = cursor.advance()?;
+            }
+        }
+        Ok(found(sorted))
+    }
+
+    /// The first `limit` keys whose value starts with `prefix`, in the order of value, kind and scope.
+    pub fn find_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<Found>, ReadError> {
+        let mut sorted = Sorted::new();
+        for segment in &self.segments {
+            let mut cursor = segment.keys()?.cursor(prefix, 0);
+            let mut more = cursor.advance_to(prefix)?;
+            // The first of all segments together are among the first of each.
+            for _ in 0..limit {
+                if !more || !cursor.value().starts_with(prefix.as_bytes()) {
+                    break;
+                }
+                merge(&mut sorted, &cursor)?;
+                more = cursor.advance()?;
+            }
+            while sorted.len() > limit {
+                sorted.pop_last();
+            }
+        }
+        Ok(found(sorted))
+    }
+
+    /// Up to `limit` keys that resemble `text`: those with the longest common prefix, best first. For "did you mean".
+    pub fn suggest(&self, text: &str, limit: usize) -> Result<Vec<KeyRef>, ReadError> {
+        let mut near = BTreeMap::new();
+        for segment in &self.segments {
+            for key in neighbours(segment, text, limit)? {
+                let shared = shared_characters(&key.value, text);
+                if shared > 0 {
+                    let distance = key.value.len().abs_diff(text.len());
+                    near.insert((std::cmp::Reverse(shared), distance, key.value.clone(), key.clone()), key);
+                }
+            }
+            while near.len() > limit {
+                near.pop_last();
+            }
+        }
+        Ok(near.into_values().collect())
+    }
+
+    /// The leaves at which `key` was seen in any of `roles`, at most `limit` of them.
+    ///
+    /// With a window, segments and roles that cannot hold an event in it are left out; what remains may still lie
+    /// outside, and events without a time are never left out. `total` counts what remains.
+    pub fn leaves(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        window: Option<(Timestamp, Timestamp)>,
+        limit: usize,
+    ) -> Result<Leaves, ReadError> {
+        let mut leaves = Vec::new();
+        let mut total = 0;
+        // Only the digest of an object can stand in two segments for one leaf, or for a leaf of an earlier one.
+        let ordered = key.kind.name() != OBJECT_KIND;
+        for segment in &self.segments {
+            if ordered && window.is_some_and(|window| !segment.summary.events.may_touch(window)) {
+                continue;
+            }
+            let of_segment = leaves_in(segment, key, roles, window)?;
+            total += of_segment.len() as u64;
+            let room = if ordered { limit.saturating_sub(leaves.len()) } else { usize::MAX };
+            leaves.extend(of_segment.into_iter().take(room));
+        }
+        if !ordered {
+            leaves.sort_unstable();
+            leaves.dedup();
+            total = leaves.len() as u64;
+            leaves.truncate(limit);
+        }
+        Ok(Leaves { leaves, total })
+    }
+
+    /// How often and when `key` was seen in `role`.
+    pub fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, ReadError> {
+        let mut tally = Tally::default();
+        for segment in &self.segments {
+            if let Some(cursor) = cursor_at(segment, key)? {
+                let roles = cursor.roles()?;
+                roles.iter().filter(|entry| entry.role == role).for_each(|entry| tally.add(&entry.tally));
+            }
+        }
+        Ok(tally)
+    }
+}
+
+impl Tally {
+    /// Adds what another segment says.
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.undated += other.undated;
+        // `None` is below every moment, so the earliest needs care and the latest does not.
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+    }
+
+    /// Whether an event in the window, or one without a time, may be among those counted.
+    fn may_touch(&self, (start, end): (Timestamp, Timestamp)) -> bool {
+        self.undated > 0
+            || matches!((self.first, self.last), (Some(first), Some(last)) if first <= end && start <= last)
+    }
+}
+
+fn merge(sorted: &mut Sorted, cursor: &Cursor) -> Result<(), ReadError> {
+    let key = cursor.key()?;
+    let roles = sorted.entry((key.value, key.kind, key.scope)).or_default();
+    for entry in cursor.roles()? {
+        roles.entry(entry.role).or_default().add(&entry.tally);
+    }
+    Ok(())
+}
+
+fn found(sorted: Sorted) -> Vec<Found> {
+    let found = |((value, kind, scope), roles)| Found { key: KeyRef { kind, scope, value }, roles };
+    sorted.into_iter().map(found).collect()
+}
+
+/// A cursor on `key`, where the segment holds it.
+fn cursor_at(segment: &StoredSegment, key: &KeyRef) -> Result<Option<Cursor>, ReadError> {
+    let mut cursor = Arc::clone(segment.keys()?).cursor(&key.value, 0);
+    let mut more = cursor.advance_to(&key.value)?;
+    while more && cursor.value() == key.value.as_bytes() {
+        if *cursor.kind() == key.kind && cursor.scope() == key.scope {
+            return Ok(Some(cursor));
+        }
+        more = cursor.advance()?;
+    }
+    Ok(None)
+}
+
+fn leaves_in(
+    segment: &StoredSegment,
+    key: &KeyRef,
+    roles: &[Role],
+    window: Option<(Timestamp, Timestamp)>,
+) -> Result<Vec<u64>, ReadError> {
+    let Some(cursor) = cursor_at(segment, key)? else { return Ok(Vec::new()) };
+    let mut leaves = Vec::new();
+    for entry in cursor.roles()? {
+        if roles.contains(&entry.role) && window.is_none_or(|window| entry.tally.may_touch(window)) {
+            leaves.extend(cursor.leaves(&entry)?);
+        }
+    }
+    leaves.sort_unstable();
+    leaves.dedup();
+    Ok(leaves)
+}
+
+/// The `limit` keys before where `text` would stand, and the `limit` keys after.
+fn neighbours(segment: &StoredSegment, text: &str, limit: usize) -> Result<VecDeque<KeyRef>, ReadError> {
+    let mut cursor = segment.keys()?.cursor(text, 1);
+    let mut near = VecDeque::new();
+    let mut after = 0;
+    while after < limit && cursor.advance()? {
+        if cursor.value() >= text.as_bytes() {
+            after += 1;
+        } else if near.len() == limit {
+            near.pop_front();
+        }
+        near.push_back(cursor.key()?);
+    }
+    Ok(near)
+}
+
+fn shared_characters(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,118 @@
+//! Interning: each distinct key of a segment is kept once and named by a number.
+//!
+//! Numbers are given in order of arrival. Hash tables are only asked, never iterated, so their seed shows nowhere.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Distinct keys of one segment.
+#[derive(Default)]
+pub(crate) struct Keys {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+    texts: String,
+    entries: Vec<KeyEntry>,
+    pub(crate) kinds: Words,
+    pub(crate) scopes: Words,
+}
+
+#[derive(Clone, Copy)]
+struct KeyEntry {
+    start: usize,
+    length: u32,
+    kind: u32,
+    scope: u32,
+}
+
+/// A key by its parts; kind and scope are numbers in [`Keys::kinds`] and [`Keys::scopes`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyParts<'a> {
+    pub(crate) value: &'a str,
+    pub(crate) kind: u32,
+    pub(crate) scope: u32,
+}
+
+/// Distinct short texts: kinds and scopes, of which there are few.
+#[derive(Default)]
+pub(crate) struct Words {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+    texts: Vec<String>,
+}
+
+impl Keys {
+    /// The number of a key, new or known.
+    pub(crate) fn intern(&mut self, kind: &str, scope: &str, value: &str) -> u32 {
+        let kind = self.kinds.intern(kind);
+        let scope = self.scopes.intern(scope);
+        let hash = self.hasher.hash_one((value, kind, scope));
+        let found = self.table.find(hash, |&number| {
+            let entry = self.entries[number as usize];
+            entry.kind == kind && entry.scope == scope && self.text(entry) == value
+        });
+        if let Some(&number) = found {
+            return number;
+        }
+        let number = self.entries.len() as u32;
+        let entry = KeyEntry { start: self.texts.len(), length: value.len() as u32, kind, scope };
+        self.texts.push_str(value);
+        self.entries.push(entry);
+        let (entries, texts, hasher) = (&self.entries, &self.texts, &self.hasher);
+        self.table.insert_unique(hash, number, |&other| {
+            let entry = entries[other as usize];
+            hasher.hash_one((
+                &texts[entry.start..entry.start + entry.length as usize],
+                entry.kind,
+                entry.scope,
+            ))
+        });
+        number
+    }
+
+    /// How many distinct keys.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The parts of the key with this number.
+    pub(crate) fn parts(&self, number: u32) -> KeyParts<'_> {
+        let entry = self.entries[number as usize];
+        KeyParts { value: self.text(entry), kind: entry.kind, scope: entry.scope }
+    }
+
+    fn text(&self, entry: KeyEntry) -> &str {
+        &self.texts[entry.start..entry.start + entry.length as usize]
+    }
+}
+
+impl Words {
+    /// The number of a text, new or known.
+    pub(crate) fn intern(&mut self, text: &str) -> u32 {
+        let hash = self.hasher.hash_one(text);
+        if let Some(&number) = self.table.find(hash, |&number| self.texts[number as usize] == text) {
+            return number;
+        }
+        let number = self.texts.len() as u32;
+        self.texts.push(text.to_owned());
+        let (texts, hasher) = (&self.texts, &self.hasher);
+        self.table.insert_unique(hash, number, |&other| hasher.hash_one(texts[other as usize].as_str()));
+        number
+    }
+
+    /// The text with this number.
+    pub(crate) fn text(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+
+    /// All texts in order, and for each number its place in that order.
+    pub(crate) fn sorted(&self) -> (Vec<&str>, Vec<u32>) {
+        let mut order: Vec<u32> = (0..self.texts.len() as u32).collect();
+        order.sort_unstable_by_key(|&number| self.text(number));
+        let mut places = vec![0; order.len()];
+        for (place, &number) in order.iter().enumerate() {
+            places[number as usize] = place as u32;
+        }
+        (order.into_iter().map(|number| self.text(number)).collect(), places)
+    }
+}

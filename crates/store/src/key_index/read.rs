@@ -1,0 +1,263 @@
+//! Reading `keys.index`: footers once, blocks as they are asked for. See `mod.rs`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
+
+use super::{MAGIC, UNITS_NS};
+use crate::Tally;
+use crate::error::{Damage, ReadError};
+use crate::frame::{BlockPlace, Framed, Malformed, Parts};
+
+/// An open index; its footer is in memory.
+#[derive(Debug)]
+pub(crate) struct KeyIndex {
+    file: Framed,
+    footer: Footer,
+}
+
+#[derive(Debug)]
+struct Footer {
+    first: u64,
+    base_ns: i64,
+    kinds: Vec<KeyKind>,
+    scopes: Vec<String>,
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    separator: Vec<u8>,
+    place: BlockPlace,
+    raw_length: usize,
+}
+
+/// One role of a key: how often and when. The leaves are read on demand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleEntry {
+    pub(crate) role: Role,
+    pub(crate) tally: Tally,
+    pub(crate) leaf_count: usize,
+    /// Where the leaves lie in the block.
+    leaves: std::ops::Range<usize>,
+}
+
+impl KeyIndex {
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let (file, bytes) = Framed::open(path, MAGIC)?;
+        let offset = file.footer_offset;
+        let footer = read_footer(&bytes).map_err(|malformed| malformed.within(path, offset))?;
+        let end = footer.blocks.last().map_or(0, |block| block.place.offset + u64::from(block.place.length));
+        if end != offset {
+            return Err(
+                Damage::new(path, end, format!("a footer at byte {end}"), format!("it at {offset}")).into()
+            );
+        }
+        Ok(Self { file, footer })
+    }
+
+    /// A cursor before the first key whose value is not below `value`, or a little before.
+    ///
+    /// Begins one block early, because keys with one value can lie on both sides of a border between blocks; and
+    /// `blocks_before` earlier still.
+    pub(crate) fn cursor(self: &Arc<Self>, value: &str, blocks_before: usize) -> Cursor {
+        let above = self.footer.blocks.partition_point(|block| block.separator.as_slice() < value.as_bytes());
+        let block = above.saturating_sub(1 + blocks_before);
+        Cursor {
+            index: Arc::clone(self),
+            next_block: block,
+            raw: Vec::new(),
+            position: 0,
+            value: Vec::new(),
+            kind: 0,
+            scope: 0,
+            payload: 0..0,
+        }
+    }
+
+    /// A cursor before the first key.
+    pub(crate) fn start(self: &Arc<Self>) -> Cursor {
+        self.cursor("", 0)
+    }
+}
+
+/// Walks over the keys of an index in order.
+pub(crate) struct Cursor {
+    index: Arc<KeyIndex>,
+    next_block: usize,
+    raw: Vec<u8>,
+    position: usize,
+    value: Vec<u8>,
+    kind: usize,
+    scope: usize,
+    payload: std::ops::Range<usize>,
+}
+
+impl Cursor {
+    /// Moves to the next key; `false` at the end.
+    pub(crate) fn advance(&mut self) -> Result<bool, ReadError> {
+        if self.position >= self.raw.len() && !self.load_block()? {
+            return Ok(false);
+        }
+        self.read_entry().map_err(|malformed| self.damage(malformed))?;
+        Ok(true)
+    }
+
+    /// Moves to the first key whose value is not below `value`; `false` where there is none.
+    pub(crate) fn advance_to(&mut self, value: &str) -> Result<bool, ReadError> {
+        while self.advance()? {
+            if self.value.as_slice() >= value.as_bytes() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The value of the current key.
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The current key's kind.
+    pub(crate) fn kind(&self) -> &KeyKind {
+        &self.index.footer.kinds[self.kind]
+    }
+
+    /// The current key's scope.
+    pub(crate) fn scope(&self) -> &str {
+        &self.index.footer.scopes[self.scope]
+    }
+
+    /// The current key.
+    pub(crate) fn key(&self) -> Result<KeyRef, ReadError> {
+        let value = std::str::from_utf8(&self.value);
+        let value =
+            value.map_err(|_| self.damage(Malformed { position: self.position, expected: "UTF-8" }))?;
+        Ok(KeyRef { kind: self.kind().clone(), scope: self.scope().to_owned(), value: value.to_owned() })
+    }
+
+    /// All that the index says of the current key, in the order of roles.
+    pub(crate) fn roles(&self) -> Result<Vec<RoleEntry>, ReadError> {
+        self.read_roles().map_err(|malformed| self.damage(malformed))
+    }
+
+    /// The leaves of a role of the current key, in order.
+    pub(crate) fn leaves(&self, role: &RoleEntry) -> Result<Vec<u64>, ReadError> {
+        self.read_leaves(role).map_err(|malformed| self.damage(malformed))
+    }
+
+    fn load_block(&mut self) -> Result<bool, ReadError> {
+        let Some(block) = self.index.footer.blocks.get(self.next_block) else { return Ok(false) };
+        let stored = self.index.file.read_checked(block.place)?;
+        self.next_block += 1;
+        self.position = 0;
+        self.value.clear();
+        self.raw = zstd::bulk::decompress(&stored, block.raw_length)
+            .map_err(|_| self.damage(Malformed { position: 0, expected: "a zstd frame" }))?;
+        Ok(true)
+    }
+
+    fn read_entry(&mut self) -> Result<(), Malformed> {
+        let mut parts = Parts::new(&self.raw, self.position);
+        let shared = parts.length()?;
+        if shared > self.value.len() {
+            return Err(parts.malformed("a prefix of the value before"));
+        }
+        self.value.truncate(shared);
+        self.value.extend_from_slice(parts.bytes()?);
+        self.kind = parts.length()?;
+        self.scope = parts.length()?;
+        if self.kind >= self.index.footer.kinds.len() || self.scope >= self.index.footer.scopes.len() {
+            return Err(parts.malformed("a kind and a scope of the footer"));
+        }
+        let length = parts.length()?;
+        let start = parts.position();
+        parts.take(length)?;
+        self.payload = start..start + length;
+        self.position = parts.position();
+        Ok(())
+    }
+
+    fn read_roles(&self) -> Result<Vec<RoleEntry>, Malformed> {
+        let mut parts = Parts::new(&self.raw[..self.payload.end], self.payload.start);
+        let mut roles = Vec::new();
+        while !parts.is_empty() {
+            roles.push(self.read_role(&mut parts)?);
+        }
+        Ok(roles)
+    }
+
+    fn read_role(&self, parts: &mut Parts<'_>) -> Result<RoleEntry, Malformed> {
+        let head = parts.byte()?;
+        let role = Role::ALL.get(usize::from(head & 15)).copied();
+        let role = role.ok_or_else(|| parts.malformed("the number of a role"))?;
+        let unit = UNITS_NS[usize::from(head >> 4 & 3)];
+        let mut tally = Tally { count: parts.number()?, undated: parts.number()?, first: None, last: None };
+        if head & 0x40 != 0 {
+            let first = parts.number()?.wrapping_mul(unit);
+            let length = parts.number()?.wrapping_mul(unit);
+            let first = self.index.footer.base_ns.wrapping_add_unsigned(first);
+            tally.first = Some(Timestamp::from_nanoseconds(first));
+            tally.last = Some(Timestamp::from_nanoseconds(first.wrapping_add_unsigned(length)));
+        }
+        let leaf_count = parts.length()?;
+        let length = parts.length()?;
+        let start = parts.position();
+        parts.take(length)?;
+        Ok(RoleEntry { role, tally, leaf_count, leaves: start..start + length })
+    }
+
+    fn read_leaves(&self, role: &RoleEntry) -> Result<Vec<u64>, Malformed> {
+        let mut parts = Parts::new(&self.raw[..role.leaves.end], role.leaves.start);
+        let mut leaf = self.index.footer.first;
+        let mut leaves = Vec::new();
+        while !parts.is_empty() {
+            let gap = if leaves.is_empty() { parts.signed()?.cast_unsigned() } else { parts.number()? };
+            leaf = leaf.wrapping_add(gap);
+            leaves.push(leaf);
+        }
+        if leaves.len() != role.leaf_count {
+            return Err(parts.malformed("as many leaves as counted"));
+        }
+        Ok(leaves)
+    }
+
+    fn damage(&self, malformed: Malformed) -> ReadError {
+        let block = self.index.footer.blocks.get(self.next_block.saturating_sub(1));
+        malformed.within(&self.index.file.path, block.map_or(0, |block| block.place.offset))
+    }
+}
+
+fn read_footer(bytes: &[u8]) -> Result<Footer, Malformed> {
+    let mut parts = Parts::new(bytes, 0);
+    let first = parts.number()?;
+    let base_ns = parts.signed()?;
+    parts.number()?; // How many keys: for whoever inspects the file.
+    let mut kinds = Vec::new();
+    for _ in 0..parts.number()? {
+        kinds.push(KeyKind::from_name(parts.text()?));
+    }
+    let mut scopes = Vec::new();
+    for _ in 0..parts.number()? {
+        scopes.push(parts.text()?.to_owned());
+    }
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut offset = 0;
+    for _ in 0..parts.number()? {
+        let shared = parts.length()?;
+        let before = blocks.last().map_or(&[][..], |block| &block.separator);
+        let before =
+            before.get(..shared).ok_or_else(|| parts.malformed("a prefix of the separator before"))?;
+        let separator = [before, parts.bytes()?].concat();
+        let length = parts.number()?;
+        let raw_length = parts.length()?;
+        let place = BlockPlace { offset, length: length as u32, crc: parts.fixed(4)? as u32 };
+        offset += length;
+        blocks.push(Block { separator, place, raw_length });
+    }
+    if !parts.is_empty() {
+        return Err(parts.malformed("the end of the footer"));
+    }
+    Ok(Footer { first, base_ns, kinds, scopes, blocks })
+}

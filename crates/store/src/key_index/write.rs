@@ -1,0 +1,288 @@
+//! Encoding `keys.index` from the keys and occasions that a segment has collected. See `mod.rs`.
+
+use ascribe_model::{Role, Timestamp};
+
+use super::{BLOCK_BYTES, MAGIC, UNITS_NS};
+use crate::error::WriteError;
+use crate::frame;
+use crate::intern::Keys;
+
+/// What the keys of a segment were seen at.
+#[derive(Default)]
+pub(crate) struct Occasions {
+    moments: Vec<Occasion>,
+    postings: Vec<Posting>,
+}
+
+/// One event, or one entry of an object: where and when its keys were seen.
+#[derive(Clone, Copy)]
+struct Occasion {
+    leaf: u64,
+    time: Option<Timestamp>,
+}
+
+/// One key in one role on one occasion.
+#[derive(Clone, Copy)]
+struct Posting {
+    key: u32,
+    /// Role in the upper 4 bits, occasion below, so that sorting by this number sorts by role, then by occasion.
+    role_and_occasion: u32,
+}
+
+/// Bits of a posting that number the occasion.
+const OCCASION_BITS: u32 = 28;
+
+impl Occasions {
+    /// Most occasions that a segment can hold.
+    pub(crate) const LIMIT: u32 = 1 << OCCASION_BITS;
+
+    /// Starts an occasion; the postings that follow belong to it.
+    pub(crate) fn start(&mut self, leaf: u64, time: Option<Timestamp>) {
+        self.moments.push(Occasion { leaf, time });
+    }
+
+    /// How many occasions there are.
+    pub(crate) fn count(&self) -> usize {
+        self.moments.len()
+    }
+
+    /// Notes a key on the current occasion. Twice in the same role counts once.
+    pub(crate) fn note(&mut self, key: u32, role: Role) {
+        let occasion = (self.moments.len() as u32).saturating_sub(1);
+        self.postings.push(Posting { key, role_and_occasion: (role as u32) << OCCASION_BITS | occasion });
+    }
+
+    /// Role and occasion of each posting, grouped by key; and where each key's group starts.
+    fn by_key(&self, keys: usize) -> (Vec<u32>, Vec<usize>) {
+        let mut starts = vec![0_usize; keys + 1];
+        for posting in &self.postings {
+            starts[posting.key as usize + 1] += 1;
+        }
+        for key in 0..keys {
+            starts[key + 1] += starts[key];
+        }
+        let mut next = starts.clone();
+        let mut grouped = vec![0; self.postings.len()];
+        for posting in &self.postings {
+            let slot = &mut next[posting.key as usize];
+            grouped[*slot] = posting.role_and_occasion;
+            *slot += 1;
+        }
+        (grouped, starts)
+    }
+}
+
+/// Encodes the index of a segment that starts at leaf `first`.
+pub(crate) fn encode(first: u64, keys: &Keys, occasions: &Occasions) -> Result<Vec<u8>, WriteError> {
+    let (kinds, kind_places) = keys.kinds.sorted();
+    let (scopes, scope_places) = keys.scopes.sorted();
+    let order = sorted(keys, &kind_places, &scope_places);
+    let (mut grouped, starts) = occasions.by_key(keys.len());
+    let base_ns = base_ns(occasions);
+    let mut blocks = Blocks::new()?;
+    let mut payload = Payload {
+        first,
+        base_ns,
+        moments: &occasions.moments,
+        out: Vec::new(),
+        leaves: Vec::new(),
+        gaps: Vec::new(),
+    };
+    for key in order {
+        let group = &mut grouped[starts[key as usize]..starts[key as usize + 1]];
+        group.sort_unstable();
+        payload.fill(group);
+        let parts = keys.parts(key);
+        let (kind, scope) = (kind_places[parts.kind as usize], scope_places[parts.scope as usize]);
+        blocks.push(parts.value.as_bytes(), [kind, scope], &payload.out)?;
+    }
+    blocks.close_block()?;
+    let mut footer = Vec::new();
+    frame::put_number(&mut footer, first);
+    frame::put_signed(&mut footer, base_ns);
+    frame::put_number(&mut footer, keys.len() as u64);
+    for names in [kinds, scopes] {
+        frame::put_number(&mut footer, names.len() as u64);
+        for name in names {
+            frame::put_bytes(&mut footer, name.as_bytes());
+        }
+    }
+    frame::put_number(&mut footer, blocks.count);
+    footer.extend_from_slice(&blocks.places);
+    frame::close(&mut blocks.out, &footer, MAGIC);
+    Ok(blocks.out)
+}
+
+/// The numbers of the keys in the order of (value, kind, scope).
+fn sorted(keys: &Keys, kind_places: &[u32], scope_places: &[u32]) -> Vec<u32> {
+    // The first 16 bytes decide nearly every comparison and stand in the sorted array itself.
+    let mut order: Vec<(u128, u32)> = (0..keys.len() as u32)
+        .map(|key| {
+            let value = keys.parts(key).value.as_bytes();
+            let mut start = [0; 16];
+            let length = value.len().min(16);
+            start[..length].copy_from_slice(&value[..length]);
+            (u128::from_be_bytes(start), key)
+        })
+        .collect();
+    let full = |key: u32| {
+        let parts = keys.parts(key);
+        (parts.value, kind_places[parts.kind as usize], scope_places[parts.scope as usize])
+    };
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| full(a.1).cmp(&full(b.1))));
+    order.into_iter().map(|(_, key)| key).collect()
+}
+
+/// The second in which the earliest occasion lies, in nanoseconds: moments are counted from here.
+fn base_ns(occasions: &Occasions) -> i64 {
+    let earliest = occasions.moments.iter().filter_map(|occasion| occasion.time).min();
+    let earliest = earliest.map_or(0, Timestamp::nanoseconds);
+    earliest.saturating_sub(earliest.rem_euclid(1_000_000_000))
+}
+
+/// Encodes what is known of one key.
+struct Payload<'a> {
+    first: u64,
+    base_ns: i64,
+    moments: &'a [Occasion],
+    out: Vec<u8>,
+    leaves: Vec<u64>,
+    gaps: Vec<u8>,
+}
+
+impl Payload<'_> {
+    /// `group` is sorted by role, then by occasion, and may hold an occasion twice.
+    fn fill(&mut self, group: &[u32]) {
+        self.out.clear();
+        for of_role in group.chunk_by(|a, b| a >> OCCASION_BITS == b >> OCCASION_BITS) {
+            self.fill_role((of_role[0] >> OCCASION_BITS) as u8, of_role);
+        }
+    }
+
+    fn fill_role(&mut self, role: u8, group: &[u32]) {
+        self.leaves.clear();
+        let (mut count, mut undated) = (0, 0);
+        let mut span: Option<(Timestamp, Timestamp)> = None;
+        for same in group.chunk_by(|a, b| a == b) {
+            let occasion = self.moments[(same[0] & (Occasions::LIMIT - 1)) as usize];
+            count += 1;
+            self.leaves.push(occasion.leaf);
+            match occasion.time {
+                None => undated += 1,
+                Some(time) => {
+                    span = Some(span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+                }
+            }
+        }
+        // Leaves come in order, but for closing entries of objects, which stand for their opening entry.
+        self.leaves.sort_unstable();
+        self.leaves.dedup();
+        let since_base = span.map(|(first, last)| {
+            let base = Timestamp::from_nanoseconds(self.base_ns);
+            (first.distance(base), last.distance(first))
+        });
+        let unit = since_base.map_or(0, |(first, length)| coarsest_unit(first, length));
+        self.out.push(role | (unit as u8) << 4 | u8::from(since_base.is_some()) << 6);
+        frame::put_number(&mut self.out, count);
+        frame::put_number(&mut self.out, undated);
+        if let Some((first, length)) = since_base {
+            frame::put_number(&mut self.out, first / UNITS_NS[unit]);
+            frame::put_number(&mut self.out, length / UNITS_NS[unit]);
+        }
+        self.gaps.clear();
+        let mut previous = self.first;
+        for (position, &leaf) in self.leaves.iter().enumerate() {
+            let gap = leaf.wrapping_sub(previous);
+            if position == 0 {
+                frame::put_signed(&mut self.gaps, gap.cast_signed());
+            } else {
+                frame::put_number(&mut self.gaps, gap);
+            }
+            previous = leaf;
+        }
+        frame::put_number(&mut self.out, self.leaves.len() as u64);
+        frame::put_bytes(&mut self.out, &self.gaps);
+    }
+}
+
+/// Number of the coarsest unit that loses nothing of either length.
+fn coarsest_unit(first: u64, length: u64) -> usize {
+    UNITS_NS.iter().rposition(|unit| first.is_multiple_of(*unit) && length.is_multiple_of(*unit)).unwrap_or(0)
+}
+
+/// Packs entries into blocks.
+struct Blocks {
+    compressor: zstd::bulk::Compressor<'static>,
+    out: Vec<u8>,
+    raw: Vec<u8>,
+    /// For each block: separator, stored length, raw length, CRC.
+    places: Vec<u8>,
+    count: u64,
+    /// Last value pushed.
+    previous: Vec<u8>,
+    /// Shortest text above all values of the block before and not above the first value of this one.
+    separator: Vec<u8>,
+    separator_before: Vec<u8>,
+}
+
+impl Blocks {
+    fn new() -> Result<Self, WriteError> {
+        Ok(Self {
+            compressor: zstd::bulk::Compressor::new(1).map_err(compression)?,
+            out: Vec::new(),
+            raw: Vec::with_capacity(2 * BLOCK_BYTES),
+            places: Vec::new(),
+            count: 0,
+            previous: Vec::new(),
+            separator: Vec::new(),
+            separator_before: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, value: &[u8], kind_and_scope: [u32; 2], payload: &[u8]) -> Result<(), WriteError> {
+        if self.raw.len() >= BLOCK_BYTES {
+            self.close_block()?;
+        }
+        let mut shared = shared_length(&self.previous, value);
+        if self.raw.is_empty() {
+            let shortest = if self.count == 0 { 0 } else { (shared + 1).min(value.len()) };
+            self.separator = value[..shortest].to_vec();
+            shared = 0;
+        }
+        frame::put_number(&mut self.raw, shared as u64);
+        frame::put_bytes(&mut self.raw, &value[shared..]);
+        for number in kind_and_scope {
+            frame::put_number(&mut self.raw, u64::from(number));
+        }
+        frame::put_bytes(&mut self.raw, payload);
+        self.previous.truncate(shared);
+        self.previous.extend_from_slice(&value[shared..]);
+        Ok(())
+    }
+
+    fn close_block(&mut self) -> Result<(), WriteError> {
+        if self.raw.is_empty() {
+            return Ok(());
+        }
+        let stored = self.compressor.compress(&self.raw).map_err(compression)?;
+        let shared = shared_length(&self.separator_before, &self.separator);
+        frame::put_number(&mut self.places, shared as u64);
+        frame::put_bytes(&mut self.places, &self.separator[shared..]);
+        frame::put_number(&mut self.places, stored.len() as u64);
+        frame::put_number(&mut self.places, self.raw.len() as u64);
+        self.places.extend_from_slice(&crc32c::crc32c(&stored).to_le_bytes());
+        self.out.extend_from_slice(&stored);
+        self.separator_before.clone_from(&self.separator);
+        self.count += 1;
+        self.raw.clear();
+        Ok(())
+    }
+}
+
+fn shared_length(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn compression(source: std::io::Error) -> WriteError {
+    WriteError::Io { file: "keys.index".into(), source }
+}

@@ -1,0 +1,278 @@
+//! Building a segment: entries in leaf order become files in a folder of their own.
+//!
+//! A segment counts only once a manifest names it (`publish.rs`); until then its folder is a leftover that the next
+//! publication removes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ascribe_model::{Event, EventId};
+use hashbrown::HashTable;
+use sha2::{Digest, Sha256};
+
+use crate::cell::Columns;
+use crate::durable::Steps;
+use crate::entry::{Entry, Record, Sighting};
+use crate::error::{FinishError, PushError, ReadError, WriteError};
+use crate::key_index::{self, Occasions};
+use crate::layout::{self, FORMAT, IDS_FILE, KEYS_FILE, Layout, SUMMARY_FILE};
+use crate::plan::RANGE;
+use crate::rows::{Place, Rows};
+use crate::stored::StoredSegment;
+use crate::summary::{FileSummary, SegmentSummary};
+use crate::table_file::TableWriter;
+use crate::tables::DeliveryRow;
+use crate::{Store, hex, id_index};
+
+/// Collects the entries of one segment.
+pub struct SegmentBuilder {
+    layout: Layout,
+    steps: Steps,
+    /// The segments of the store, of which those before this one are asked for known events.
+    stored: Vec<Arc<StoredSegment>>,
+    first: u64,
+    next: u64,
+    rows: Rows,
+    seen: Seen,
+    summary: SegmentSummary,
+    sightings: Vec<Sighting>,
+}
+
+/// A segment whose files are durable, ready for [`Store::publish`].
+#[derive(Debug)]
+pub struct Segment {
+    pub(crate) summary: SegmentSummary,
+    /// SHA-256 of `summary.json`.
+    pub(crate) digest: [u8; 32],
+}
+
+impl SegmentBuilder {
+    /// A segment that starts at leaf `first`. Events of earlier segments of the store count as seen.
+    pub fn new(first: u64, store: &Store) -> Self {
+        Self {
+            layout: store.layout.clone(),
+            steps: store.steps.clone(),
+            stored: store.segments.clone(),
+            first,
+            next: first,
+            rows: Rows::new(),
+            seen: Seen::default(),
+            summary: SegmentSummary { format: FORMAT, first, end: first, ..SegmentSummary::default() },
+            sightings: Vec::new(),
+        }
+    }
+
+    /// Adds the next entry. For each event of a record, in order, says whether it was seen before.
+    ///
+    /// After an error the builder is of no further use.
+    pub fn push(&mut self, entry: Entry<'_>) -> Result<&[Sighting], PushError> {
+        let leaf = entry.leaf();
+        let range_end = self.first - self.first % RANGE + RANGE;
+        if leaf != self.next {
+            return Err(PushError::Order { expected: self.next, found: leaf });
+        }
+        if leaf >= range_end {
+            return Err(PushError::Range { leaf, end: range_end });
+        }
+        self.sightings.clear();
+        match entry {
+            Entry::Record(record) => self.push_record(&record)?,
+            Entry::Reject(reject) => {
+                match self.summary.rejects.get_mut(reject.reason) {
+                    Some(count) => *count += 1,
+                    None => {
+                        self.summary.rejects.insert(reject.reason.to_owned(), 1);
+                    }
+                }
+                self.summary.reject_bytes += reject.span.length;
+                self.rows.push_reject(&reject)?;
+            }
+            Entry::Object(object) => {
+                self.summary.objects_opened += u64::from(object.closes.is_none());
+                self.summary.objects_closed += u64::from(object.closes.is_some());
+                self.rows.push_object(&object)?;
+            }
+            Entry::Stream(stream) => self.rows.push_stream(&stream)?,
+            Entry::Other { .. } => self.summary.others += 1,
+        }
+        self.next += 1;
+        Ok(&self.sightings)
+    }
+
+    /// Encodes the tables and indexes and makes them durable. Nothing is published yet.
+    ///
+    /// `end` is the first leaf after the segment, and has to be where the entries end.
+    pub fn finish(mut self, end: u64) -> Result<Segment, FinishError> {
+        if end != self.next {
+            return Err(FinishError::End { expected: end, found: self.next });
+        }
+        if end == self.first {
+            return Err(FinishError::Empty { first: end });
+        }
+        if self.stored.iter().any(|segment| segment.range() == (self.first..end)) {
+            return Err(FinishError::Exists { first: self.first, end });
+        }
+        let folder = self.layout.segment_folder(self.first, end);
+        self.summary.end = end;
+        let mut summary = self.summary;
+        let files = encode(self.rows, &self.seen, &mut summary)?;
+        // A folder of this name that no manifest names is what a crash left.
+        self.steps.remove_folder(&folder)?;
+        self.steps.create_folder(&folder)?;
+        write_files(&self.steps, &folder, &files, &mut summary)?;
+        let bytes = summary.to_bytes().map_err(|error| WriteError::io(&folder, error))?;
+        self.steps.write_file(&folder.join(SUMMARY_FILE), &bytes)?;
+        // From here the folder is complete, and so are the names in it; the manifest follows.
+        self.steps.sync_folder(&folder)?;
+        self.steps.sync_folder(&self.layout.segments())?;
+        Ok(Segment { summary, digest: Sha256::digest(&bytes).into() })
+    }
+
+    fn push_record(&mut self, record: &Record<'_>) -> Result<(), PushError> {
+        if self.rows.occasions.count() + record.events.len() >= Occasions::LIMIT as usize {
+            return Err(PushError::Full { leaf: record.leaf, limit: Occasions::LIMIT });
+        }
+        self.summary.records += 1;
+        self.summary.withheld += u64::from(record.withheld);
+        self.summary.bytes += record.span_length;
+        if !self.rows.sums.add_record(record) {
+            self.summary.records_without_events += 1;
+        }
+        for (event, ordinal) in record.events.iter().zip(0..) {
+            let sighting = self.push_event(Place { leaf: record.leaf, ordinal }, record, event)?;
+            self.sightings.push(sighting);
+        }
+        Ok(())
+    }
+
+    fn push_event(
+        &mut self,
+        place: Place,
+        record: &Record<'_>,
+        event: &Event,
+    ) -> Result<Sighting, PushError> {
+        let known = self.first_leaf(event);
+        let known = known.map_err(|source| PushError::Known { leaf: place.leaf, source })?;
+        let Some(first_leaf) = known else {
+            self.seen.insert(event.id, place.leaf);
+            self.summary.events.add(event.time.at);
+            self.rows.push_event(place, record, event)?;
+            return Ok(Sighting::First);
+        };
+        self.summary.events.repeats += 1;
+        self.rows.sums.add_repeat(event);
+        self.rows.push_delivery(DeliveryRow {
+            event_id: event.id,
+            leaf: place.leaf,
+            object: record.object,
+            first_leaf,
+        })?;
+        Ok(Sighting::Repeat { first_leaf })
+    }
+
+    /// Where the event was seen first, if it was.
+    fn first_leaf(&self, event: &Event) -> Result<Option<u64>, ReadError> {
+        if let Some(leaf) = self.seen.find(&event.id) {
+            return Ok(Some(leaf));
+        }
+        // Latest first: a repeat mostly follows soon. An id is in one segment only, so the order decides nothing.
+        for segment in self.stored.iter().rev().filter(|segment| segment.range().end <= self.first) {
+            // Equal ids mean equal content, so equal times.
+            if segment.summary.events.may_hold(event.time.at)
+                && let Some(leaf) = segment.ids()?.find(&event.id)?
+            {
+                return Ok(Some(leaf));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Segment {
+    /// What the segment holds.
+    pub fn summary(&self) -> &SegmentSummary {
+        &self.summary
+    }
+}
+
+/// Ids that are first seen in this segment.
+#[derive(Default)]
+struct Seen {
+    places: HashTable<u32>,
+    ids: Vec<(EventId, u64)>,
+}
+
+impl Seen {
+    fn find(&self, id: &EventId) -> Option<u64> {
+        let same = |&place: &u32| self.ids[place as usize].0 == *id;
+        self.places.find(hash(id), same).map(|&place| self.ids[place as usize].1)
+    }
+
+    fn insert(&mut self, id: EventId, leaf: u64) {
+        let place = self.ids.len() as u32;
+        self.ids.push((id, leaf));
+        let ids = &self.ids;
+        self.places.insert_unique(hash(&id), place, |&other| hash(&ids[other as usize].0));
+    }
+}
+
+/// An id is a hash already.
+fn hash(id: &EventId) -> u64 {
+    id.0.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte))
+}
+
+/// A file of a segment: name and content.
+type FileBytes = (String, Vec<u8>);
+
+/// Encodes all files but the summary, those of keys and those of events on a thread each.
+fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<FileBytes>, WriteError> {
+    let (mut sightings, mut coverage) = (rows.sightings, rows.coverage);
+    let interned = &rows.interned;
+    summary.streams = rows.sums.finish(interned, &mut coverage, &mut sightings)?;
+    let first = summary.first;
+    let of_keys = || {
+        let keys_index = key_index::encode(first, interned, &rows.occasions)?;
+        Ok(vec![table(rows.keys)?, (KEYS_FILE.to_owned(), keys_index)])
+    };
+    let of_events = || {
+        Ok(vec![
+            table(rows.events)?,
+            table(rows.effects)?,
+            table(sightings)?,
+            table(rows.deliveries)?,
+            table(coverage)?,
+            table(rows.rejects)?,
+            table(rows.objects)?,
+            table(rows.streams)?,
+            (IDS_FILE.to_owned(), id_index::encode(first, &seen.ids)),
+        ])
+    };
+    let (of_keys, of_events) = std::thread::scope(|scope| {
+        let of_keys = scope.spawn(of_keys);
+        let of_events = of_events();
+        let of_keys = of_keys.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (of_keys, of_events)
+    });
+    let (of_keys, mut files): (Vec<FileBytes>, Vec<FileBytes>) = (of_keys?, of_events?);
+    files.extend(of_keys);
+    Ok(files)
+}
+
+fn table<C: Columns>(writer: TableWriter<C>) -> Result<FileBytes, WriteError> {
+    Ok((layout::table_file(C::TABLE), writer.finish()?))
+}
+
+/// Writes the files one by one. A crash in between leaves a folder that no manifest names.
+fn write_files(
+    steps: &Steps,
+    folder: &Path,
+    files: &[FileBytes],
+    summary: &mut SegmentSummary,
+) -> Result<(), WriteError> {
+    for (name, bytes) in files {
+        steps.write_file(&folder.join(name), bytes)?;
+        let digest = FileSummary { bytes: bytes.len() as u64, sha256: hex::digits(&Sha256::digest(bytes)) };
+        summary.files.insert(name.clone(), digest);
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! `summary.json`: what a segment holds in total, and the digest of each of its files.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use ascribe_model::{SourceRef, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What a segment holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentSummary {
+    /// Version of the store's format.
+    pub format: u32,
+    /// First leaf.
+    pub first: u64,
+    /// First leaf that is not in the segment any more.
+    pub end: u64,
+    /// Captured records.
+    pub records: u64,
+    /// Records that say nothing that is an event. They are in no stream's total.
+    pub records_without_events: u64,
+    /// Records of which parts were withheld.
+    pub withheld: u64,
+    /// Length of all records, in bytes.
+    pub bytes: u64,
+    /// Rejects, by reason.
+    pub rejects: BTreeMap<String, u64>,
+    /// Length of all rejects, in bytes.
+    pub reject_bytes: u64,
+    /// Objects opened.
+    pub objects_opened: u64,
+    /// Objects closed.
+    pub objects_closed: u64,
+    /// Leaves of which the store keeps nothing.
+    pub others: u64,
+    /// Events that were first seen here, over all streams.
+    pub events: EventTotals,
+    /// The same for each stream, in the order of source, scope and partition.
+    pub streams: Vec<StreamSummary>,
+    /// Length and digest of each file of the segment but this.
+    pub files: BTreeMap<String, FileSummary>,
+}
+
+/// What a segment holds of one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSummary {
+    /// Which log.
+    pub stream: SourceRef,
+    /// Records. One whose events name several streams counts in that of its first event.
+    pub records: u64,
+    /// Records of which parts were withheld.
+    pub withheld: u64,
+    /// Length of the records, in bytes.
+    pub bytes: u64,
+    /// Events.
+    pub events: EventTotals,
+}
+
+/// How many events, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventTotals {
+    /// Events at their first sighting.
+    pub count: u64,
+    /// Further deliveries of events that were seen before.
+    pub repeats: u64,
+    /// How many of `count` have no time.
+    pub undated: u64,
+    /// Earliest time among `count`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Latest time among `count`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+}
+
+/// Length and digest of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSummary {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl SegmentSummary {
+    /// The file: one line of JSON.
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+impl EventTotals {
+    /// Counts an event at its first sighting.
+    pub(crate) fn add(&mut self, time: Option<Timestamp>) {
+        self.count += 1;
+        match time {
+            None => self.undated += 1,
+            Some(time) => {
+                self.first = Some(self.first.map_or(time, |first| first.min(time)));
+                self.last = Some(self.last.map_or(time, |last| last.max(time)));
+            }
+        }
+    }
+
+    /// Whether an event at `time` may be among those counted.
+    pub(crate) fn may_hold(&self, time: Option<Timestamp>) -> bool {
+        match (time, self.first, self.last) {
+            (None, ..) => self.undated > 0,
+            (Some(time), Some(first), Some(last)) => first <= time && time <= last,
+            (Some(_), ..) => false,
+        }
+    }
+
+    /// Whether an event in the window, or one without a time, may be among those counted.
+    pub(crate) fn may_touch(&self, (start, end): (Timestamp, Timestamp)) -> bool {
+        self.undated > 0
+            || matches!((self.first, self.last), (Some(first), Some(last)) if first <= end && start <= last)
+    }
+}

@@ -1,0 +1,159 @@
+//! Tables as Parquet files: encoding rows and reading them back. It deliberately does not know which tables exist.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampNanosecondType, UInt32Type, UInt64Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::cell::{Columns, Packing, schema};
+use crate::error::{Damage, ReadError, WriteError};
+
+/// Rows in a row group and in a page, after the measurements in which they were quickest to search.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+const PAGE_ROWS: usize = 8 * 1024;
+
+/// Bytes of a text that statistics keep.
+const STATISTICS_BYTES: usize = 64;
+
+/// Collects the rows of one table and encodes them, a row group at a time.
+pub(crate) struct TableWriter<C: Columns> {
+    schema: SchemaRef,
+    columns: C,
+    buffered: usize,
+    writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+impl<C: Columns> TableWriter<C> {
+    pub(crate) fn new() -> Self {
+        Self { schema: schema(C::COLUMNS), columns: C::default(), buffered: 0, writer: None }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: C::Row<'_>) -> Result<(), WriteError> {
+        self.columns.push(row);
+        self.buffered += 1;
+        if self.buffered == ROW_GROUP_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    /// The whole file.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, WriteError> {
+        self.flush()?;
+        let writer = match self.writer {
+            Some(writer) => writer,
+            None => Self::writer(&self.schema)?,
+        };
+        writer.into_inner().map_err(Self::error)
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        if self.buffered == 0 {
+            return Ok(());
+        }
+        let batch = self.columns.batch(&self.schema).map_err(|error| Self::error(error.into()))?;
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Self::writer(&self.schema)?,
+        };
+        writer.write(&batch).and_then(|()| writer.flush()).map_err(Self::error)?;
+        self.writer = Some(writer);
+        self.buffered = 0;
+        Ok(())
+    }
+
+    fn writer(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>, WriteError> {
+        // Nothing of the writing program is in the file: equal rows give equal bytes.
+        let options = ArrowWriterOptions::new().with_properties(properties::<C>().map_err(Self::error)?);
+        let options = options.with_skip_arrow_metadata(true);
+        ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options).map_err(Self::error)
+    }
+
+    fn error(source: ParquetError) -> WriteError {
+        WriteError::Encode { table: C::TABLE, source }
+    }
+}
+
+fn properties<C: Columns>() -> Result<WriterProperties, ParquetError> {
+    let mut builder = WriterProperties::builder()
+        .set_created_by("ascribe store 1".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_statistics_truncate_length(Some(STATISTICS_BYTES));
+    for column in C::COLUMNS {
+        let path = ColumnPath::from(column.name);
+        builder = match column.packing {
+            Packing::Dictionary => builder.set_column_dictionary_enabled(path, true),
+            Packing::Distinct => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_statistics_enabled(path, EnabledStatistics::Chunk),
+            Packing::Delta => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+        };
+    }
+    Ok(builder.build())
+}
+
+/// Reads a table, batch by batch, and refuses other columns than `expected`.
+pub(crate) fn read(
+    path: &Path,
+    expected: &SchemaRef,
+    mut visit: impl FnMut(&RecordBatch) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let file = File::open(path).map_err(|error| ReadError::io(path, error))?;
+    let table = |source| ReadError::Table { file: path.to_owned(), source };
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(table)?;
+    if reader.schema().fields() != expected.fields() {
+        return Err(Damage::new(path, 0, names(expected), names(reader.schema())).into());
+    }
+    for batch in reader.with_batch_size(PAGE_ROWS).build().map_err(table)? {
+        let batch = batch.map_err(|error| table(ParquetError::ArrowError(error.to_string())))?;
+        visit(&batch)?;
+    }
+    Ok(())
+}
+
+fn names(schema: &SchemaRef) -> String {
+    let fields = schema.fields().iter();
+    format!("columns {}", fields.map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
+
+/// Appends a cell: a byte 0 for an absent value, else 1 and the value.
+///
+/// Numbers and moments are 8 bytes, little-endian; text is its length in 8 bytes and its bytes; flags are one byte.
+pub(crate) fn put_cell(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
+    if column.is_null(row) {
+        out.push(0);
+        return;
+    }
+    out.push(1);
+    match column.data_type() {
+        DataType::UInt64 => put_fixed(out, column.as_primitive::<UInt64Type>().value(row)),
+        DataType::UInt32 => put_fixed(out, u64::from(column.as_primitive::<UInt32Type>().value(row))),
+        DataType::Boolean => out.push(u8::from(column.as_boolean().value(row))),
+        DataType::Timestamp(..) => {
+            put_fixed(out, column.as_primitive::<TimestampNanosecondType>().value(row).cast_unsigned());
+        }
+        _ => {
+            let text = column.as_string::<i32>().value(row);
+            put_fixed(out, text.len() as u64);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// Appends a number as 8 bytes, little-endian.
+pub(crate) fn put_fixed(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
