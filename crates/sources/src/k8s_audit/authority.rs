@@ -6,7 +6,8 @@
 use ascribe_model::{Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Status};
 
 use super::Facts;
-use super::request::Request;
+use super::request::{Request, text_at};
+use crate::json::Value;
 
 /// The group that the API server allows everything before it asks any authorizer.
 const UNBOUNDED_GROUP: &str = "system:masters";
@@ -57,6 +58,7 @@ pub(super) fn add(request: &Request<'_>, status: Status, facts: &mut Facts) {
             detail: Some("the verb that impersonation was authorised with".to_owned()),
         });
     }
+    add_approval(request, status, facts);
     add_admission(request, status, facts);
 }
 
@@ -174,10 +176,38 @@ fn unstated(decision: Decision, reason: &str) -> Authority {
     }
 }
 
-/// What admission wrote. Which check refused a request is not on record, so a check is said to have allowed it only
-/// when the request went through.
+/// The approval or refusal of a certificate request, which is what lets it be signed.
+fn add_approval(request: &Request<'_>, status: Status, facts: &mut Facts) {
+    let Some(target) = &request.target else { return };
+    let is_approval = target.resource == "certificatesigningrequests" && target.subresource == "approval";
+    if !is_approval || status != Status::Success || request.verb == "get" {
+        return;
+    }
+    let conditions = request.body(&["status", "conditions"]);
+    let find = |kind: &str| {
+        let mut conditions = conditions.into_iter().flat_map(Value::items);
+        conditions.find(|condition| condition.get("type").is_some_and(|found| found.is_text(kind)))
+    };
+    // A refusal cannot be taken back, so it decides where both are on record.
+    let (decision, condition) = match (find("Denied"), find("Approved")) {
+        (Some(denied), _) => (Decision::Deny, Some(denied)),
+        (None, Some(approved)) => (Decision::Allow, Some(approved)),
+        (None, None) => (Decision::Unknown, None),
+    };
+    let words = |condition| format!("{}: {}", text_at(condition, "reason"), text_at(condition, "message"));
+    facts.authorities.push(Authority {
+        kind: AuthorityKind::Approval,
+        uid: qualified("CertificateSigningRequest", "", &target.name),
+        decision,
+        basis: if condition.is_some() { AuthorityBasis::Recorded } else { AuthorityBasis::Absent },
+        detail: condition.map(words),
+    });
+}
+
+/// What admission wrote. Only an admission policy says that it refused; of any other check it is not on record, so a
+/// check is said to have allowed a request only when that went through.
 fn add_admission(request: &Request<'_>, status: Status, facts: &mut Facts) {
-    let decision = if status == Status::Success { Decision::Allow } else { Decision::Unknown };
+    let otherwise = if status == Status::Success { Decision::Allow } else { Decision::Unknown };
     for (annotation, value) in &request.annotations.admission {
         if annotation.starts_with("failed-open.") {
             facts.coverage_hints.push(CoverageHint {
@@ -188,11 +218,16 @@ fn add_admission(request: &Request<'_>, status: Status, facts: &mut Facts) {
         facts.authorities.push(Authority {
             kind: AuthorityKind::Admission,
             uid: annotation.clone().into_owned(),
-            decision,
+            decision: if is_refusal(annotation, value) { Decision::Deny } else { otherwise },
             basis: AuthorityBasis::Recorded,
             detail: Some(value.clone().into_owned()),
         });
     }
+}
+
+/// The failed validations of admission policies, among them one whose action is to deny.
+fn is_refusal(annotation: &str, value: &str) -> bool {
+    annotation == "validation.policy.admission.k8s.io/validation_failure" && value.contains("\"Deny\"")
 }
 
 /// `kind/name`, or `kind/namespace/name`.

@@ -19,6 +19,7 @@ use super::request::{Request, Target, User, text, text_at, text_of};
 use super::resource;
 use crate::json::Value;
 use crate::moment::Moment;
+use crate::secrets::Placeholder;
 
 /// Type of a Secret that the token controller fills with a token without end.
 const TOKEN_SECRET_TYPE: &str = "kubernetes.io/service-account-token";
@@ -80,10 +81,7 @@ pub(super) fn add_review(request: &Request<'_>, cluster: Cluster<'_>, facts: &mu
                 facts.keys.push(global_key(Role::Resource, POD, user.extra.pod_uid.as_ref()));
             }
         }
-        None => facts.coverage_hints.push(hint(
-            "body_not_recorded",
-            &format!("level {}: whose token was reviewed is not recorded", request.level),
-        )),
+        None => facts.coverage_hints.push(body_not_recorded(request, "whose token was reviewed")),
     }
 }
 
@@ -138,13 +136,9 @@ impl Act<'_> {
             self.add_bound_object(bound, facts);
         }
         if request.body_sent.is_none() && request.body_returned.is_none() {
-            facts.coverage_hints.push(hint(
-                "body_not_recorded",
-                &format!(
-                    "level {}: audience, life and bound object of the token are not recorded",
-                    request.level
-                ),
-            ));
+            facts
+                .coverage_hints
+                .push(body_not_recorded(request, "audience, life and bound object of the token"));
         }
         let class = CredentialClass::Temporary;
         let credential = id.map(|id| Credential { uid: cluster.reference(CREDENTIAL, id), class });
@@ -176,10 +170,7 @@ impl Act<'_> {
         let Self { request, cluster, .. } = *self;
         let Some(certificate) = signed_certificate(request) else {
             if request.body_sent.is_none() && request.body_returned.is_none() {
-                facts.coverage_hints.push(hint(
-                    "body_not_recorded",
-                    &format!("level {}: the certificate, if one was signed, is not recorded", request.level),
-                ));
+                facts.coverage_hints.push(body_not_recorded(request, "the certificate, if one was signed"));
             }
             return;
         };
@@ -211,10 +202,7 @@ impl Act<'_> {
         }
         let Some(kind) = request.body(&["type"]) else {
             if request.body_sent.is_none() && request.body_returned.is_none() {
-                facts.coverage_hints.push(hint(
-                    "body_not_recorded",
-                    &format!("level {}: whether the Secret holds a token is not recorded", request.level),
-                ));
+                facts.coverage_hints.push(body_not_recorded(request, "whether the Secret holds a token"));
             }
             return;
         };
@@ -276,15 +264,17 @@ impl Act<'_> {
         let selector = match target.resource.as_ref() {
             "serviceaccounts" => {
                 revoke.subject = self.service_account(namespace, name);
-                if let Some(subject) = &revoke.subject {
+                if let Some(subject) = &mut revoke.subject {
                     facts.keys.push(key_of(Role::Subject, &subject.uid));
+                    if let Some(uid) = uid {
+                        facts.keys.push(key_of(Role::Subject, &uid));
+                        subject.uid = uid;
+                    }
                 }
-                facts.keys.extend(uid.map(|uid| key_of(Role::Subject, &uid)));
                 format!("tokens of service account {namespace}/{name}")
             }
             "pods" => {
                 facts.keys.extend(uid.map(|uid| global_key(Role::Workload, POD, uid.value)));
-                facts.keys.push(cluster.key(Role::Name, POD_NAME, format!("{namespace}/{name}")));
                 format!("tokens bound to pod {namespace}/{name}")
             }
             "nodes" => {
@@ -376,9 +366,10 @@ fn signed_certificate(request: &Request<'_>) -> Option<Certificate> {
 
 /// The id of a token that was withheld: the placeholder keeps it, because later records name the token by it.
 fn withheld_jti(token: Option<Value<'_>>) -> Option<String> {
-    let placeholder = text(token?);
-    let (_, rest) = placeholder.strip_prefix("[withheld:")?.split_once(" jti=")?;
-    Some(format!("JTI={}", rest.strip_suffix(']')?))
+    match Placeholder::read(&text(token?))?.kept? {
+        ("jti", id) => Some(format!("JTI={id}")),
+        _ => None,
+    }
 }
 
 fn is_kind(object: Value<'_>, kind: &str) -> bool {
@@ -391,6 +382,11 @@ fn seconds(value: Value<'_>) -> Option<u64> {
 
 fn moment(value: Value<'_>) -> Option<Timestamp> {
     Moment::read(&text(value)).ok().map(|moment| moment.at)
+}
+
+fn body_not_recorded(request: &Request<'_>, what: &str) -> CoverageHint {
+    let level = if request.level.is_empty() { "unstated" } else { request.level.as_ref() };
+    hint("body_not_recorded", &format!("audit level {level} does not show {what}"))
 }
 
 fn hint(kind: &str, note: &str) -> CoverageHint {

@@ -70,8 +70,7 @@ pub(super) fn identity(user: &User<'_>, cluster: Cluster<'_>) -> Identity {
                 Username::Bootstrap(_) => IdentityKind::Node,
                 Username::Platform => IdentityKind::Platform,
                 Username::Anonymous => IdentityKind::Anonymous,
-                // The record of a failed authentication has an empty user.
-                _ if username.is_empty() => IdentityKind::Anonymous,
+                _ if username.is_empty() => IdentityKind::Unknown,
                 _ => IdentityKind::User,
             };
             (kind, cluster.reference(USER, username), username.to_owned())
@@ -90,6 +89,13 @@ pub(super) fn identity(user: &User<'_>, cluster: Cluster<'_>) -> Identity {
         name: (!name.is_empty()).then_some(name),
         session_name: (!extra.session_name.is_empty()).then(|| extra.session_name.clone().into_owned()),
     }
+}
+
+/// Who made the request. The record of a failed authentication has an empty user.
+pub(super) fn actor(request: &Request<'_>, cluster: Cluster<'_>) -> Identity {
+    let identity = identity(&request.user, cluster);
+    let is_refused = request.user.username.is_empty() && request.response.code == Some(401);
+    Identity { kind: if is_refused { IdentityKind::Anonymous } else { identity.kind }, ..identity }
 }
 
 /// A service account that a record names by its path.

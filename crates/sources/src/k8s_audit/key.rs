@@ -54,7 +54,7 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
     declare("k8s.node", "A node by name."),
     declare(
         "k8s.object",
-        "An object: `resource/namespace/name`, its API group in front; `*` is all of them.",
+        "An object: `group/resource/namespace/name`; `*` is all of them, `?` one that the record does not name.",
     ),
     declare("k8s.pod", "A pod by uid. On an event with effects: the pod that they concern."),
     declare("k8s.pod_name", "A pod by `namespace/name`; names are used again."),

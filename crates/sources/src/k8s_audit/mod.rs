@@ -180,7 +180,7 @@ fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
         verb: verb::classify(&request),
         api: api(&request),
         outcome,
-        actor: identity::identity(&request.user, cluster),
+        actor: identity::actor(&request, cluster),
         on_behalf_of,
         credential,
         effects: facts.effects,
@@ -331,7 +331,10 @@ fn api(request: &Request<'_>) -> Api {
             },
         },
         None => Api {
-            operation: format!("{verb} {}", resource::path_of(&request.uri)).trim().to_owned(),
+            operation: match format!("{verb} {}", resource::path_of(&request.uri)).trim() {
+                "" => "unstated".to_owned(),
+                operation => operation.to_owned(),
+            },
             service: "kube-apiserver".to_owned(),
         },
     }

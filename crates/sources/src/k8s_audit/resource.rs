@@ -21,7 +21,7 @@ pub(super) fn add(request: &Request<'_>, cluster: Cluster<'_>, facts: &mut Facts
         }
         return;
     };
-    let uid = reference(target, cluster);
+    let uid = reference(target, &request.verb, cluster);
     // The records of one signing request belong together: creation, approval, signature.
     let role = if uid.kind == CSR { Role::Step } else { Role::Resource };
     facts.keys.push(key_of(role, &uid));
@@ -59,27 +59,30 @@ pub(super) fn rule_path(target: &Target<'_>) -> String {
 }
 
 /// What names the target: the key kind that other records and other logs use for such an object, where there is one.
-fn reference(target: &Target<'_>, cluster: Cluster<'_>) -> KeyRef {
+fn reference(target: &Target<'_>, verb: &str, cluster: Cluster<'_>) -> KeyRef {
     let Target { group, resource, namespace, name, .. } = target;
     let group = group.as_ref();
     let is_core = group.is_empty();
     let is_rbac = is_core || group == "rbac.authorization.k8s.io";
     let is_certificates = is_core || group == "certificates.k8s.io";
     match resource.as_ref() {
-        _ if name.is_empty() => cluster.reference(OBJECT, object_path(target)),
+        _ if name.is_empty() => {
+            let unnamed = if verb == "create" { "?" } else { "*" };
+            cluster.reference(OBJECT, object_path(target, unnamed))
+        }
         "serviceaccounts" if is_core => cluster.reference(SERVICE_ACCOUNT, format!("{namespace}/{name}")),
         "pods" if is_core => cluster.reference(POD_NAME, format!("{namespace}/{name}")),
         "nodes" if is_core => cluster.reference(NODE, name.as_ref()),
         "certificatesigningrequests" if is_certificates => cluster.reference(CSR, name.as_ref()),
         "clusterrolebindings" | "rolebindings" if is_rbac => cluster.reference(BINDING, rule_path(target)),
         "clusterroles" | "roles" if is_rbac => cluster.reference(RBAC_ROLE, rule_path(target)),
-        _ => cluster.reference(OBJECT, object_path(target)),
+        _ => cluster.reference(OBJECT, object_path(target, name)),
     }
 }
 
-/// `group/resource/namespace/name` without the parts that are empty; `*` for all objects of a kind.
-fn object_path(target: &Target<'_>) -> String {
-    let Target { group, resource, namespace, name, .. } = target;
+/// `group/resource/namespace/name` without the parts that are empty.
+fn object_path(target: &Target<'_>, name: &str) -> String {
+    let Target { group, resource, namespace, .. } = target;
     let mut path = String::with_capacity(group.len() + resource.len() + namespace.len() + name.len() + 4);
     for part in [group, resource, namespace] {
         if !part.is_empty() {
@@ -87,7 +90,7 @@ fn object_path(target: &Target<'_>) -> String {
             path.push('/');
         }
     }
-    path.push_str(if name.is_empty() { "*" } else { name });
+    path.push_str(name);
     path
 }
 
