@@ -181,8 +181,8 @@ mod tests {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !said.contains("novel_source.rs"), "{said}");
-        let formatted = Command::new("cargo")
-            .args(["fmt", "--package", "ascribe-sources", "--check"])
+        let formatted = Command::new("rustfmt")
+            .args(["--edition", "2024", "--check", "crates/sources/src/novel_source.rs"])
             .current_dir(copy.path())
             .output()
             .unwrap();
