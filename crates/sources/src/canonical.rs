@@ -35,35 +35,39 @@ pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> Eve
 /// What is written next.
 enum Work<'t> {
     Value(Value<'t>),
-    Member { name: Value<'t>, value: Value<'t> },
+    Member(Member<'t>),
     Byte(u8),
+}
+
+/// A member, with what most names differ in at hand for sorting.
+#[derive(Clone, Copy)]
+struct Member<'t> {
+    beginning: u64,
+    name: Value<'t>,
+    value: Value<'t>,
 }
 
 /// Writes the canonical content of an event object.
 fn write_content(object: Value<'_>, identity: &ContentIdentity, time: Option<Timestamp>, out: &mut Vec<u8>) {
     let stated = identity.time.iter().find(|name| object.get(name).is_some());
-    let mut members: Vec<_> = object
-        .member_nodes()
-        .filter(|(name, _)| {
-            let is_time = identity.time.iter().any(|time| name.is_text(time));
-            if is_time {
-                // A time that could be read is written below, normalised; one that could not, as it stands.
-                return time.is_none() && stated.is_some_and(|stated| name.is_text(stated));
-            }
-            !identity.delivery_only.iter().any(|pattern| matches(*name, pattern))
-        })
-        .collect();
-    members.sort_unstable_by(|(left, _), (right, _)| compare(*left, *right));
+    let mut members = sorted_members(object);
+    members.retain(|member| {
+        if identity.time.iter().any(|time| member.name.is_text(time)) {
+            // A time that could be read is written below, normalised; one that could not, as it stands.
+            return time.is_none() && stated.is_some_and(|stated| member.name.is_text(stated));
+        }
+        !identity.delivery_only.iter().any(|pattern| matches(member.name, pattern))
+    });
     let normalised = time.zip(stated.and(identity.time.first()));
-    let place = normalised.map(|(_, name)| members.partition_point(|(other, _)| text_below(*other, name)));
+    let place = normalised.map(|(_, name)| members.partition_point(|other| text_below(other.name, name)));
     out.push(b'{');
     let mut work = Vec::new();
-    for (index, (name, value)) in members.iter().enumerate() {
+    for (index, member) in members.iter().enumerate() {
         if place == Some(index) {
             write_time(normalised, out);
         }
         separate(out);
-        write_all(Work::Member { name: *name, value: *value }, &mut work, out);
+        write_all(Work::Member(*member), &mut work, out);
     }
     if place == Some(members.len()) {
         write_time(normalised, out);
@@ -91,7 +95,7 @@ fn write_all<'t>(first: Work<'t>, work: &mut Vec<Work<'t>>, out: &mut Vec<u8>) {
     while let Some(next) = work.pop() {
         match next {
             Work::Byte(byte) => out.push(byte),
-            Work::Member { name, value } => {
+            Work::Member(Member { name, value, .. }) => {
                 write_string(name, out);
                 out.push(b':');
                 work.push(Work::Value(value));
@@ -123,14 +127,31 @@ fn write_all<'t>(first: Work<'t>, work: &mut Vec<Work<'t>>, out: &mut Vec<u8>) {
 
 /// Pushes an object's members so that they come off in the order of their names.
 fn push_members<'t>(object: Value<'t>, work: &mut Vec<Work<'t>>) {
-    let mut members: Vec<_> = object.member_nodes().collect();
-    members.sort_unstable_by(|(left, _), (right, _)| compare(*right, *left));
-    for (index, (name, value)) in members.iter().enumerate() {
+    for (index, member) in sorted_members(object).iter().rev().enumerate() {
         if index > 0 {
             work.push(Work::Byte(b','));
         }
-        work.push(Work::Member { name: *name, value: *value });
+        work.push(Work::Member(*member));
     }
+}
+
+/// An object's members in the order of the bytes of their decoded names.
+fn sorted_members(object: Value<'_>) -> Vec<Member<'_>> {
+    let mut escaped = false;
+    let mut members = Vec::with_capacity(32);
+    members.extend(object.member_nodes().map(|(name, value)| {
+        escaped |= name.is_escaped();
+        Member { beginning: name.content_beginning(), name, value }
+    }));
+    if escaped {
+        members.sort_unstable_by(|left, right| left.name.text().cmp(&right.name.text()));
+    } else {
+        members.sort_unstable_by(|left, right| {
+            let beginnings = left.beginning.cmp(&right.beginning);
+            beginnings.then_with(|| left.name.content().cmp(right.name.content()))
+        });
+    }
+    members
 }
 
 fn write_string(string: Value<'_>, out: &mut Vec<u8>) {
@@ -143,15 +164,6 @@ fn write_string(string: Value<'_>, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Order of two member names: by the bytes of their decoded text.
-fn compare(left: Value<'_>, right: Value<'_>) -> std::cmp::Ordering {
-    if left.is_escaped() || right.is_escaped() {
-        left.text().cmp(&right.text())
-    } else {
-        left.content().cmp(right.content())
-    }
-}
-
 fn text_below(name: Value<'_>, other: &str) -> bool {
     name.text().is_some_and(|name| *name < *other)
 }
@@ -159,7 +171,8 @@ fn text_below(name: Value<'_>, other: &str) -> bool {
 /// Whether a member name matches a pattern; a trailing `*` stands for any ending.
 fn matches(name: Value<'_>, pattern: &str) -> bool {
     match pattern.strip_suffix('*') {
-        Some(beginning) => name.text().is_some_and(|name| name.starts_with(beginning)),
+        Some(beginning) if name.is_escaped() => name.text().is_some_and(|name| name.starts_with(beginning)),
+        Some(beginning) => name.content().starts_with(beginning.as_bytes()),
         None => name.is_text(pattern),
     }
 }

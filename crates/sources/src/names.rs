@@ -47,9 +47,13 @@ pub(crate) fn check_names(root: Value<'_>) -> Result<Names, DuplicateName> {
 }
 
 fn duplicate_of_few<'t>(members: &[Value<'t>]) -> Option<Value<'t>> {
-    members.iter().enumerate().skip(1).find_map(|(index, name)| {
-        let content = name.content();
-        members[..index].iter().any(|before| before.content() == content).then_some(*name)
+    let mut beginnings = [0; FEW];
+    members.iter().enumerate().find_map(|(index, name)| {
+        let beginning = name.content_beginning();
+        beginnings[index] = beginning;
+        let same =
+            |before: usize| beginnings[before] == beginning && members[before].content() == name.content();
+        (0..index).any(same).then_some(*name)
     })
 }
 

@@ -16,14 +16,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 pub(crate) use lexical::{Wholeness, cuts_in_bytes};
 pub use placeholder::Placeholder;
-use token::{FORMATS, TokenFormat};
+use token::FORMATS;
 
 use crate::json::{Decoded, Units, Value};
 use crate::source::{Source, Transform};
@@ -68,8 +68,7 @@ pub(crate) struct Document<'t> {
 pub(crate) enum Fields {
     /// Those of one source, at their paths.
     Of(&'static Source),
-    /// Those of every source, wherever a member has such a name: nobody knows what the document is. A field that is
-    /// secret only in some records of its source is not among them.
+    /// Those of every source, below any object: nobody knows what the document is, or what it wraps.
     OfAnySource,
 }
 
@@ -86,31 +85,16 @@ pub(crate) struct Wrapped<'t> {
 /// Priority of field rules; formats follow in the order of their table.
 const FIELD_PRIORITY: usize = 0;
 
-/// Finds anchors of formats, and the quoted names of known fields, in one pass.
-struct Detector {
-    automaton: AhoCorasick,
-    /// By pattern: what it announces.
-    patterns: Vec<Announced>,
-}
-
-#[derive(Clone, Copy)]
-enum Announced {
-    Format(usize),
-    Field(&'static str),
-}
-
-static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
-    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).filter_map(field::last_name);
-    Detector::new(fields, |name| format!("\"{name}\""))
-});
+/// Finds the places at which some format may begin.
+static ANCHORS: LazyLock<AhoCorasick> =
+    LazyLock::new(|| automaton(FORMATS.iter().flat_map(|format| format.anchors)));
 
 impl Document<'_> {
     /// Every secret of the document. `events` are the values at which the paths of known fields begin; `wrapped` are
     /// the strings in which a document of the same source is wrapped.
     pub(crate) fn cuts(self, events: &[Value<'_>], wrapped: &[Wrapped<'_>]) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        let mut names = Vec::new();
-        DETECTOR.scan(self.bytes, &mut cuts, |name| names.push(name));
+        cuts_by_format(self.bytes, &mut cuts);
         for value in self.root.subtree().filter(|value| value.is_escaped()) {
             let span = value.span();
             // What stands in a string with escapes was matched in raw bytes; only the decoded text is right.
@@ -122,9 +106,7 @@ impl Document<'_> {
         for wrapped in wrapped {
             place(self.cuts_in_wrapped(wrapped), wrapped.holder, &mut cuts);
         }
-        if self.escaped_names || !names.is_empty() {
-            field::cuts(self, events, &names, &mut cuts);
-        }
+        field::cuts(self, events, &mut cuts);
         cuts
     }
 
@@ -152,8 +134,36 @@ pub(crate) fn shows_secret(text: &str) -> bool {
 /// The secrets that a text shows by their format.
 fn cuts_in_text(text: &[u8]) -> Vec<Cut> {
     let mut cuts = Vec::new();
-    DETECTOR.scan(text, &mut cuts, |_| {});
+    cuts_by_format(text, &mut cuts);
     cuts
+}
+
+/// Adds the secrets that a text shows by their format.
+fn cuts_by_format(text: &[u8], cuts: &mut Vec<Cut>) {
+    let mut from = 0;
+    while let Some(found) = ANCHORS.find(Input::new(text).span(from..text.len())) {
+        // Several anchors may begin here (`sk-`, `sk-ant-`), and another one inside (`sk-----BEGIN `).
+        cuts.extend(FORMATS.iter().enumerate().flat_map(|(index, format)| {
+            format.secrets_at(text, found.start()).map(move |span| {
+                let cut = Cut::new(span.clone(), format.rule, format.transform, &text[span]);
+                Cut { priority: FIELD_PRIORITY + 1 + index, ..cut }
+            })
+        }));
+        from = found.start() + 1;
+    }
+}
+
+/// An automaton that finds the first of `patterns` in a text.
+fn automaton<'a>(patterns: impl Iterator<Item = &'a &'static str>) -> AhoCorasick {
+    #[expect(
+        clippy::expect_used,
+        reason = "the patterns are few and fixed at build time, and every test builds them"
+    )]
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(patterns)
+        .expect("the automaton of few short patterns is small")
 }
 
 /// Moves cuts in the decoded text of the string `holder` to where they stand in the document that holds it.
@@ -257,51 +267,4 @@ impl Cut {
         };
         Self { span, rule, kept, quote: "", priority: FIELD_PRIORITY }
     }
-}
-
-impl Detector {
-    fn new(fields: impl Iterator<Item = &'static str>, pattern: fn(&str) -> String) -> Self {
-        let mut texts = Vec::new();
-        let mut patterns = Vec::new();
-        for (index, format) in FORMATS.iter().enumerate() {
-            for anchor in format.anchors {
-                texts.push((*anchor).to_owned());
-                patterns.push(Announced::Format(index));
-            }
-        }
-        let mut fields: Vec<_> = fields.collect();
-        fields.sort_unstable();
-        fields.dedup();
-        for field in fields {
-            texts.push(pattern(field));
-            patterns.push(Announced::Field(field));
-        }
-        #[expect(
-            clippy::expect_used,
-            reason = "the patterns are few and fixed at build time, and a test builds them"
-        )]
-        let automaton = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(texts)
-            .expect("the automaton of fixed patterns is small");
-        Self { automaton, patterns }
-    }
-
-    /// Adds the secrets that `text` shows by their format, and reports each field name.
-    fn scan(&self, text: &[u8], cuts: &mut Vec<Cut>, mut field: impl FnMut(&'static str)) {
-        for found in self.automaton.find_overlapping_iter(text) {
-            match self.patterns.get(found.pattern().as_usize()) {
-                Some(Announced::Format(index)) => cuts.extend(format_cut(*index, text, found.range())),
-                Some(Announced::Field(name)) => field(name),
-                None => {}
-            }
-        }
-    }
-}
-
-fn format_cut(index: usize, text: &[u8], anchor: Range<usize>) -> Option<Cut> {
-    let format: &TokenFormat = FORMATS.get(index)?;
-    let span = format.secret_at(text, anchor)?;
-    let cut = Cut::new(span.clone(), format.rule, format.transform, &text[span]);
-    Some(Cut { priority: FIELD_PRIORITY + 1 + index, ..cut })
 }

@@ -1,41 +1,98 @@
 //! Known secret fields: finding the values at the paths that a source declares.
 
+use std::sync::LazyLock;
+
 use super::{Cut, Document, Fields, Placeholder};
 use crate::json::{HIDDEN, Kind, Value};
 use crate::source::{SecretField, Transform};
 
-/// The last name of the field's path; a field ends in the name of a member.
+/// The last name of the field's path.
 pub(super) fn last_name(field: &SecretField) -> Option<&'static str> {
     field.path.iter().rev().find(|name| !matches!(**name, "*" | "**")).copied()
 }
 
-/// The secrets at known fields. `names` are the field names that stand in the document.
-pub(super) fn cuts(document: Document<'_>, events: &[Value<'_>], names: &[&'static str], out: &mut Vec<Cut>) {
+/// The last names of all known fields, so that a document without any of them is left quickly.
+static LAST_NAMES: LazyLock<LastNames> = LazyLock::new(LastNames::new);
+
+struct LastNames {
+    /// Sorted.
+    names: Vec<&'static str>,
+    /// By first byte: one bit for each length, so that most other texts need no search.
+    lengths: [u64; 256],
+}
+
+impl LastNames {
+    fn new() -> Self {
+        let fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
+        let mut names: Vec<_> = fields.filter_map(last_name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut lengths = [0; 256];
+        for name in &names {
+            if let Some(first) = name.bytes().next() {
+                lengths[usize::from(first)] |= 1 << (name.len() % 64);
+            }
+        }
+        Self { names, lengths }
+    }
+
+    /// Those that stand in a document as texts, be it as names or values.
+    fn in_document(&self, root: Value<'_>) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for value in root.subtree().filter(|value| value.kind() == Kind::String) {
+            let content = value.content();
+            if let Some(first) = content.first()
+                && self.lengths[usize::from(*first)] >> (content.len() % 64) & 1 == 1
+                && let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(content))
+            {
+                found.push(self.names[index]);
+            }
+        }
+        found
+    }
+}
+
+/// The secrets at known fields.
+pub(super) fn cuts(document: Document<'_>, events: &[Value<'_>], out: &mut Vec<Cut>) {
+    let names = LAST_NAMES.in_document(document.root);
+    if names.is_empty() && !document.escaped_names {
+        return;
+    }
+    let stands = |field: &&SecretField| {
+        document.escaped_names || last_name(field).is_some_and(|name| names.contains(&name))
+    };
     match document.fields {
         Fields::Of(source) => {
-            for field in source.secrets {
-                let stands = last_name(field).is_some_and(|name| names.contains(&name));
-                if stands || document.escaped_names {
-                    let holders = events.iter().filter(|event| field.when.is_none_or(|when| when(**event)));
-                    holders.for_each(|event| follow(*event, field.path, field, out));
-                }
+            for field in source.secrets.iter().filter(stands) {
+                let holders = events.iter().filter(|event| field.when.is_none_or(|when| when(**event)));
+                holders.for_each(|event| follow(*event, field.path, field, out));
             }
         }
         Fields::OfAnySource => {
-            for object in document.root.subtree() {
-                for (name, value) in object.member_nodes() {
-                    if let Some(field) = field_of_any_source(name) {
-                        leaves(value, field, out);
-                    }
-                }
+            let fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
+            let fields: Vec<_> = fields.filter(stands).collect();
+            for object in document.root.subtree().filter(|value| value.kind() == Kind::Object) {
+                fields.iter().for_each(|field| follow_anywhere(object, field, out));
             }
         }
     }
 }
 
-fn field_of_any_source(name: Value<'_>) -> Option<&'static SecretField> {
-    let mut fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
-    fields.find(|field| field.when.is_none() && last_name(field).is_some_and(|last| name.is_text(last)))
+/// Whether the field's name alone says that its value is secret, wherever it stands.
+pub(super) fn tells_alone(field: &SecretField) -> bool {
+    let below = field.path.get(1..).unwrap_or_default();
+    field.when.is_none() && matches!(below, [_] | ["**", _]) && below.last() == last_name(field).as_ref()
+}
+
+/// Takes `object` for an event that nobody recognised, or for a part of one.
+fn follow_anywhere(object: Value<'_>, field: &SecretField, out: &mut Vec<Cut>) {
+    let below = field.path.get(1..).unwrap_or_default();
+    match field.when {
+        Some(when) if when(object) => follow(object, field.path, field, out),
+        Some(_) => {}
+        // Every object is tried, so that any depth is reached without looking below it here.
+        None => follow(object, below.strip_prefix(&["**"]).unwrap_or(below), field, out),
+    }
 }
 
 fn follow(value: Value<'_>, path: &[&str], field: &SecretField, out: &mut Vec<Cut>) {

@@ -6,38 +6,43 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::{Cut, Detector, Placeholder, cuts_in_text, decoded_bytes, field, raw_spans};
+use aho_corasick::{AhoCorasick, Input};
+
+use super::{Cut, Placeholder, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
 use crate::json::HIDDEN;
 use crate::source::{SecretField, Transform};
 
 /// How much of a record the bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wholeness {
-    /// Whole JSON of no known source: a field that is secret only in some records of its source is not taken for one.
+    /// Whole JSON of no known source: only a name that alone says that its value is secret counts.
     Whole,
     /// A damaged record of nobody knows which source: every name that may hold a secret counts.
     Broken,
 }
 
-static NAMES: LazyLock<Detector> = LazyLock::new(|| {
-    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).filter_map(field::last_name);
-    Detector::new(fields, str::to_owned)
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
+    let mut names: Vec<_> = fields.filter_map(field::last_name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 });
+
+static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| automaton(NAMES.iter()));
 
 /// Every secret of the bytes, as far as words show it.
 pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
     let mut cuts = Vec::new();
-    let mut fields = Vec::new();
-    for found in NAMES.automaton.find_overlapping_iter(bytes) {
-        if let Some(super::Announced::Field(name)) = NAMES.patterns.get(found.pattern().as_usize()) {
-            fields.push((*name, found.range()));
-        }
-    }
-    for (name, range) in fields {
-        if let Some(field) = rule_for(name, wholeness)
-            && let Some(value) = value_behind(bytes, range)
-        {
-            value.cuts(bytes, field, &mut cuts);
+    let mut from = 0;
+    while let Some(found) = FINDER.find(Input::new(bytes).span(from..bytes.len())) {
+        from = found.start() + 1;
+        for name in NAMES.iter().filter(|name| bytes[found.start()..].starts_with(name.as_bytes())) {
+            if let Some(field) = rule_for(name, wholeness)
+                && let Some(value) = value_behind(bytes, found.start()..found.start() + name.len())
+            {
+                value.cuts(bytes, field, &mut cuts);
+            }
         }
     }
     cuts.extend(cuts_in_text(bytes));
@@ -53,7 +58,7 @@ fn rule_for(name: &str, wholeness: Wholeness) -> Option<&'static SecretField> {
     crate::SOURCES
         .iter()
         .flat_map(|source| source.secrets)
-        .filter(|field| wholeness == Wholeness::Broken || field.when.is_none())
+        .filter(|field| wholeness == Wholeness::Broken || field::tells_alone(field))
         .find(|field| field::last_name(field) == Some(name))
 }
 

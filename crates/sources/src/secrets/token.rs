@@ -120,12 +120,19 @@ pub(super) const FORMATS: &[TokenFormat] = &[
 ];
 
 impl TokenFormat {
-    /// The secret that the anchor at `anchor` begins or announces.
-    pub(super) fn secret_at(&self, text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
+    /// The secrets that an anchor at `at` begins or announces.
+    pub(super) fn secrets_at(&self, text: &[u8], at: usize) -> impl Iterator<Item = Range<usize>> {
+        let stands =
+            move |anchor: &&&str| text.get(at..).is_some_and(|rest| rest.starts_with(anchor.as_bytes()));
+        let anchors = self.anchors.iter().filter(stands);
+        anchors.filter_map(move |anchor| self.secret_behind(text, at..at + anchor.len()))
+    }
+
+    fn secret_behind(&self, text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
         let span = match &self.shape {
             Shape::Run { class, length, check } => {
                 let end = end_of_run(text, anchor.end, *class, length)?;
-                (begins_word(text, anchor.start) && check(&text[anchor.clone().start..end]))
+                (begins_word(text, anchor.start) && check(&text[anchor.start..end]))
                     .then_some(anchor.start..end)
             }
             Shape::Value { class, length } => {
