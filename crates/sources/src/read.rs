@@ -42,7 +42,7 @@ pub struct ReadRecord<'a> {
 }
 
 /// Bytes that no parser could read, less what is withheld.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReadReject<'a> {
     /// Why.
     pub reject: Reject,
