@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
+use ascribe_model::{EventId, KeyKind, KeyRef, Role, Timestamp};
 
 use crate::Store;
 use crate::error::ReadError;
@@ -130,6 +130,15 @@ impl Store {
             leaves.truncate(limit);
         }
         Ok(Leaves { leaves, total })
+    }
+
+    /// How often an event was delivered again after its first sighting.
+    pub fn deliveries(&self, event: EventId) -> Result<u64, ReadError> {
+        let mut count = 0;
+        for segment in self.segments.iter().filter(|segment| segment.summary.events.repeats > 0) {
+            count += segment.ids()?.repeats(&event)?.len() as u64;
+        }
+        Ok(count)
     }
 
     /// How often and when `key` was seen in `role`.

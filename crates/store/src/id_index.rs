@@ -1,9 +1,10 @@
-//! `ids.index`: has this event id been seen, and where first?
+//! `ids.index`: has this event id been seen, where first, and how often again?
 //!
-//! Entries are the first 16 bytes of an id and the leaf as an offset from the segment's first, 18 bytes each, sorted,
-//! 256 to a block. The footer holds a bloom filter of 10 bits an id, and for each block its first 8 bytes and its
-//! CRC. At 128 bits a collision of two ids is out of reach, so entries are not compared further.
-//! It deliberately does not know what an event is.
+//! Two sorted lists: ids at their first sighting, and ids of further deliveries. An entry is the first 16 bytes of an
+//! id and the leaf as an offset from the segment's first, 18 bytes, 256 to a block. The footer holds a bloom filter
+//! of 10 bits for each id of the first list, and for each block its first 8 bytes and its CRC. At 128 bits a
+//! collision of two ids is out of reach, so entries are not compared further. It deliberately does not know what an
+//! event is.
 
 use std::path::Path;
 
@@ -23,19 +24,47 @@ const BLOCK: usize = 256;
 const BLOOM_BITS: u64 = 10;
 const BLOOM_PROBES: u64 = 7;
 
-/// Encodes the index of the ids first seen in a segment; `leaf` counts from `first`.
-pub(crate) fn encode(first: u64, ids: &[(EventId, u64)]) -> Vec<u8> {
-    let mut entries: Vec<(u128, u16)> =
-        ids.iter().map(|(id, leaf)| (u128::from_be_bytes(prefix(id)), (leaf - first) as u16)).collect();
-    entries.sort_unstable();
-    let mut bloom = Bloom::with_room_for(entries.len());
-    for &(id, _) in &entries {
-        bloom.insert(id);
-    }
-    let mut out = Vec::with_capacity(entries.len() * ENTRY);
+/// An id and the leaf of one of its deliveries.
+pub(crate) type IdAt = (EventId, u64);
+
+/// The event ids of a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Ids<'a> {
+    /// First leaf of the segment.
+    pub(crate) first: u64,
+    /// Ids that are first seen in the segment.
+    pub(crate) new: &'a [IdAt],
+    /// Ids that were seen before, once for each further delivery.
+    pub(crate) repeats: &'a [IdAt],
+}
+
+/// Encodes the index.
+pub(crate) fn encode(ids: Ids<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity((ids.new.len() + ids.repeats.len()) * ENTRY);
     let mut footer = Vec::new();
-    frame::put_number(&mut footer, first);
-    frame::put_number(&mut footer, entries.len() as u64);
+    frame::put_number(&mut footer, ids.first);
+    let mut bloom = Bloom::with_room_for(ids.new.len());
+    for (id, _) in ids.new {
+        bloom.insert(prefix(id));
+    }
+    for list in [ids.new, ids.repeats] {
+        put_list(
+            &mut out,
+            &mut footer,
+            list.iter().map(|(id, leaf)| (prefix(id), (leaf - ids.first) as u16)),
+        );
+    }
+    for word in &bloom.words {
+        footer.extend_from_slice(&word.to_le_bytes());
+    }
+    frame::close(&mut out, &footer, MAGIC);
+    out
+}
+
+fn put_list(out: &mut Vec<u8>, footer: &mut Vec<u8>, list: impl Iterator<Item = (u128, u16)>) {
+    let mut entries: Vec<(u128, u16)> = list.collect();
+    entries.sort_unstable();
+    frame::put_number(footer, entries.len() as u64);
     for block in entries.chunks(BLOCK) {
         let start = out.len();
         for (id, leaf) in block {
@@ -45,11 +74,6 @@ pub(crate) fn encode(first: u64, ids: &[(EventId, u64)]) -> Vec<u8> {
         footer.extend_from_slice(&out[start..start + 8]);
         footer.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
     }
-    for word in &bloom.words {
-        footer.extend_from_slice(&word.to_le_bytes());
-    }
-    frame::close(&mut out, &footer, MAGIC);
-    out
 }
 
 /// An open index; footer and filter are in memory.
@@ -57,79 +81,107 @@ pub(crate) fn encode(first: u64, ids: &[(EventId, u64)]) -> Vec<u8> {
 pub(crate) struct IdIndex {
     file: Framed,
     first: u64,
+    new: List,
+    repeats: List,
+    bloom: Bloom,
+}
+
+/// Where a sorted list lies.
+#[derive(Debug)]
+struct List {
+    offset: u64,
     count: usize,
     /// First 8 bytes of each block, and its CRC.
     blocks: Vec<(u64, u32)>,
-    bloom: Bloom,
 }
 
 impl IdIndex {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let (file, footer) = Framed::open(path, MAGIC)?;
         let offset = file.footer_offset;
-        let (first, count, blocks, bloom) =
+        let (first, [new, repeats], bloom) =
             read_footer(&footer).map_err(|malformed| malformed.within(path, offset))?;
-        if offset != (count * ENTRY) as u64 {
-            let expected = format!("{count} entries of {ENTRY} bytes");
+        let end = repeats.offset + repeats.length();
+        if offset != end {
+            let expected = format!("{} entries of {ENTRY} bytes", new.count + repeats.count);
             return Err(Damage::new(path, 0, expected, format!("{offset} bytes")).into());
         }
-        Ok(Self { file, first, count, blocks, bloom })
+        Ok(Self { file, first, new, repeats, bloom })
     }
 
-    /// Leaf of the first sighting of `id` in this segment.
+    /// Leaf of the first sighting of `id`, where it is in this segment.
     pub(crate) fn find(&self, id: &EventId) -> Result<Option<u64>, ReadError> {
-        let sought = u128::from_be_bytes(prefix(id));
-        if !self.bloom.may_hold(sought) {
+        if !self.bloom.may_hold(prefix(id)) {
             return Ok(None);
         }
-        // Two ids may share the first 8 bytes, and so may two blocks: every block that can hold the id is read.
-        let fence = (sought >> 64) as u64;
-        let end = self.blocks.partition_point(|&(start, _)| start <= fence);
-        let start = self.blocks[..end].partition_point(|&(start, _)| start < fence).saturating_sub(1);
-        for number in start..end {
-            let bytes = self.read_block(number)?;
-            let found = bytes.chunks_exact(ENTRY).find(|entry| entry[..PREFIX] == sought.to_be_bytes());
-            if let Some(entry) = found {
-                return Ok(Some(
-                    self.first + u64::from(u16::from_le_bytes([entry[PREFIX], entry[PREFIX + 1]])),
-                ));
-            }
-        }
-        Ok(None)
+        let leaves = self.leaves(&self.new, id)?;
+        Ok(leaves.first().copied())
     }
 
-    fn read_block(&self, number: usize) -> Result<Vec<u8>, ReadError> {
-        let entries = (self.count - number * BLOCK).min(BLOCK);
-        let offset = (number * BLOCK * ENTRY) as u64;
-        let length = (entries * ENTRY) as u32;
-        self.file.read_checked(BlockPlace { offset, length, crc: self.blocks[number].1 })
+    /// Leaves of the further deliveries of `id` in this segment.
+    pub(crate) fn repeats(&self, id: &EventId) -> Result<Vec<u64>, ReadError> {
+        self.leaves(&self.repeats, id)
+    }
+
+    fn leaves(&self, list: &List, id: &EventId) -> Result<Vec<u64>, ReadError> {
+        // Ids may share their first 8 bytes, and one id may fill blocks: every block that can hold it is read.
+        let sought = prefix(id).to_be_bytes();
+        let fence = (prefix(id) >> 64) as u64;
+        let end = list.blocks.partition_point(|&(start, _)| start <= fence);
+        let start = list.blocks[..end].partition_point(|&(start, _)| start < fence).saturating_sub(1);
+        let mut leaves = Vec::new();
+        for number in start..end {
+            let bytes = self.file.read_checked(list.block(number))?;
+            let entries = bytes.chunks_exact(ENTRY).filter(|entry| entry[..PREFIX] == sought);
+            leaves.extend(
+                entries.map(|entry| {
+                    self.first + u64::from(u16::from_le_bytes([entry[PREFIX], entry[PREFIX + 1]]))
+                }),
+            );
+        }
+        Ok(leaves)
     }
 }
 
-type Footer = (u64, usize, Vec<(u64, u32)>, Bloom);
+impl List {
+    fn length(&self) -> u64 {
+        (self.count * ENTRY) as u64
+    }
 
-fn read_footer(footer: &[u8]) -> Result<Footer, Malformed> {
+    fn block(&self, number: usize) -> BlockPlace {
+        let entries = (self.count - number * BLOCK).min(BLOCK);
+        let offset = self.offset + (number * BLOCK * ENTRY) as u64;
+        BlockPlace { offset, length: (entries * ENTRY) as u32, crc: self.blocks[number].1 }
+    }
+}
+
+fn read_footer(footer: &[u8]) -> Result<(u64, [List; 2], Bloom), Malformed> {
     let mut parts = Parts::new(footer, 0);
     let first = parts.number()?;
-    let count = parts.length()?;
-    let mut blocks = Vec::new();
-    for _ in 0..count.div_ceil(BLOCK) {
-        blocks.push(((parts.fixed(8)?).swap_bytes(), parts.fixed(4)? as u32));
-    }
+    let new = read_list(&mut parts, 0)?;
+    let repeats = read_list(&mut parts, new.length())?;
     let mut words = Vec::new();
     while !parts.is_empty() {
         words.push(parts.fixed(8)?);
     }
-    if words.len() != Bloom::words_for(count) {
+    if words.len() != Bloom::words_for(new.count) {
         return Err(parts.malformed("a filter of 10 bits an id"));
     }
-    Ok((first, count, blocks, Bloom { words }))
+    Ok((first, [new, repeats], Bloom { words }))
 }
 
-fn prefix(id: &EventId) -> [u8; PREFIX] {
-    let mut kept = [0; PREFIX];
-    kept.copy_from_slice(&id.0[..PREFIX]);
-    kept
+fn read_list(parts: &mut Parts<'_>, offset: u64) -> Result<List, Malformed> {
+    let count = parts.length()?;
+    let mut blocks = Vec::new();
+    for _ in 0..count.div_ceil(BLOCK) {
+        blocks.push((parts.fixed(8)?.swap_bytes(), parts.fixed(4)? as u32));
+    }
+    Ok(List { offset, count, blocks })
+}
+
+/// The part of an id that is kept.
+fn prefix(id: &EventId) -> u128 {
+    id.0.iter().take(PREFIX).fold(0, |prefix, &byte| prefix << 8 | u128::from(byte))
 }
 
 /// A bloom filter over values that are hashes already.
@@ -177,13 +229,18 @@ mod tests {
         EventId(Sha256::digest(number.to_le_bytes()).into())
     }
 
-    fn index(count: u64) -> (tempfile::TempDir, Result<IdIndex, ReadError>, Vec<u8>) {
-        let ids: Vec<_> = (0..count).map(|number| (id(number), 1000 + number)).collect();
-        let bytes = encode(1000, &ids);
+    /// An index of the ids 0 to `count`, of which every third came again, twice.
+    fn index(count: u64) -> (tempfile::TempDir, IdIndex, Vec<u8>) {
+        let new: Vec<_> = (0..count).map(|number| (id(number), 1000 + number)).collect();
+        let repeats: Vec<_> = (0..2 * count)
+            .filter(|number| number % 3 == 0)
+            .map(|number| (id(number / 2), 2000 + number))
+            .collect();
+        let bytes = encode(Ids { first: 1000, new: &new, repeats: &repeats });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ids.index");
         write(&path, &bytes);
-        (folder, IdIndex::open(&path), bytes)
+        (folder, IdIndex::open(&path).unwrap(), bytes)
     }
 
     fn write(path: &Path, bytes: &[u8]) {
@@ -191,15 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn every_id_is_found_at_its_leaf_and_no_other_is() {
-        for count in [0, 1, 255, 256, 257, 3000] {
+    fn every_id_is_found_at_its_leaves_and_no_other_is() {
+        for count in [0, 1, 255, 256, 257, 700] {
             let (_folder, index, _) = index(count);
-            let index = index.unwrap();
             for number in 0..count {
                 assert_eq!(index.find(&id(number)).unwrap(), Some(1000 + number), "{number} of {count}");
+                let again: Vec<_> =
+                    (2 * number..2 * number + 2).filter(|n| n % 3 == 0).map(|n| 2000 + n).collect();
+                assert_eq!(index.repeats(&id(number)).unwrap(), again, "{number} of {count}");
             }
             for number in count..count + 500 {
                 assert_eq!(index.find(&id(number)).unwrap(), None, "{number} of {count}");
+                assert_eq!(index.repeats(&id(number)).unwrap(), [0; 0], "{number} of {count}");
             }
         }
     }
@@ -207,9 +267,7 @@ mod tests {
     #[test]
     fn the_filter_spares_nearly_every_vain_read() {
         let (_folder, index, _) = index(3000);
-        let bloom = index.unwrap().bloom;
-        let vain = (3000..13_000).filter(|&number| bloom.may_hold(u128::from_be_bytes(prefix(&id(number)))));
-        let vain = vain.count();
+        let vain = (3000..13_000).filter(|&number| index.bloom.may_hold(prefix(&id(number)))).count();
         assert!((20..200).contains(&vain), "{vain} of 10,000; 0.8 % are expected");
     }
 
@@ -222,28 +280,31 @@ mod tests {
                 (EventId(bytes), u64::from(number))
             })
             .collect();
+        let many: Vec<_> = (0..600).map(|leaf| (EventId([9; 32]), leaf)).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ids.index");
-        write(&path, &encode(0, &ids));
+        write(&path, &encode(Ids { first: 0, new: &ids, repeats: &many }));
         let index = IdIndex::open(&path).unwrap();
         for (id, leaf) in &ids {
             assert_eq!(index.find(id).unwrap(), Some(*leaf));
         }
+        assert_eq!(index.repeats(&EventId([9; 32])).unwrap(), (0..600).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_flipped_byte_anywhere_is_reported() {
         let (folder, _, bytes) = index(300);
         let path = folder.path().join("ids.index");
-        // One id in each of the two blocks.
+        // Ids that lie in each of the two blocks of the first list, and in the one block of the second.
         let ids = || (0..300).map(id);
         let (lowest, highest) = (ids().min().unwrap(), ids().max().unwrap());
         for position in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[position] ^= 0x20;
             write(&path, &damaged);
-            let outcome = IdIndex::open(&path)
-                .and_then(|index| [lowest, highest].iter().try_for_each(|id| index.find(id).map(|_| ())));
+            let outcome = IdIndex::open(&path).and_then(|index| {
+                [lowest, highest].iter().try_for_each(|id| index.find(id).and(index.repeats(id)).map(|_| ()))
+            });
             assert!(matches!(outcome, Err(ReadError::Damaged(_))), "byte {position}: {outcome:?}");
         }
         for length in [0, 10, 23, 24, bytes.len() - 1] {

@@ -9,24 +9,34 @@ use std::ops::Range;
 /// Leaves in a complete segment.
 pub const RANGE: u64 = 65_536;
 
-/// The ranges to fold, in order, so that a store with these `parts` of its last range reaches `end`.
+/// The ranges to fold, in order, so that a store with these `segments` reaches `end`: ranges that are complete but not
+/// one segment, and the last part, widened.
 ///
-/// `folded` is where the parts end; each of them lies in the range of `folded - 1`.
-pub(crate) fn plan(parts: &[Range<u64>], folded: u64, end: u64) -> Vec<Range<u64>> {
+/// `segments` are in order and without gaps, from leaf 0.
+pub(crate) fn plan(segments: &[Range<u64>], end: u64) -> Vec<Range<u64>> {
+    let folded = segments.last().map_or(0, |segment| segment.end);
+    let last_range = end - end % RANGE;
     let mut ranges = Vec::new();
-    let mut start = folded;
-    while start < end {
-        let range_start = start - start % RANGE;
-        let range_end = range_start + RANGE;
-        if range_end <= end {
-            ranges.push(range_start..range_end);
-            start = range_end;
-            continue;
+    let mut rest = segments;
+    for range_start in (0..last_range).step_by(RANGE as usize) {
+        let within = rest.partition_point(|segment| segment.start < range_start + RANGE);
+        let parts;
+        (parts, rest) = rest.split_at(within);
+        let range = range_start..range_start + RANGE;
+        if parts != [range.clone()] {
+            ranges.push(range);
         }
-        let parts = if range_start < folded { parts } else { &[] };
-        let parts = parts.iter().filter(|part| part.start >= range_start).cloned().collect::<Vec<_>>();
-        ranges.push(widened(&parts, start, end)..end);
-        start = end;
+    }
+    if end > folded {
+        let start = folded.max(last_range);
+        if start < end {
+            ranges.push(widened(rest, start, end)..end);
+        }
+    } else if let Some((last, before)) = rest.split_last() {
+        let start = widened(before, last.start, last.end);
+        if start < last.start {
+            ranges.push(start..last.end);
+        }
     }
     ranges
 }
@@ -58,12 +68,11 @@ mod tests {
 
     #[test]
     fn ranges_to_fold() {
-        let check = |parts: &[(u64, u64)], end: u64, expected: &[(u64, u64)]| {
-            let folded = parts.last().map_or(0, |part| part.1);
-            let ranges: Vec<_> = parts.iter().map(|part| part.0..part.1).collect();
-            let planned = plan(&ranges, folded, end);
+        let check = |segments: &[(u64, u64)], end: u64, expected: &[(u64, u64)]| {
+            let ranges: Vec<_> = segments.iter().map(|segment| segment.0..segment.1).collect();
+            let planned = plan(&ranges, end);
             let planned: Vec<_> = planned.iter().map(|range| (range.start, range.end)).collect();
-            assert_eq!(planned, expected, "{parts:?} to {end}");
+            assert_eq!(planned, expected, "{segments:?} to {end}");
         };
         check(&[], 0, &[]);
         check(&[], 10, &[(0, 10)]);
@@ -75,9 +84,13 @@ mod tests {
         check(&[(0, 1000)], 1010, &[(1000, 1010)]);
         check(&[(0, 10)], 1000, &[(0, 1000)]);
         check(&[(0, 100)], RANGE + 1, &[(0, RANGE), (RANGE, RANGE + 1)]);
-        check(&[(RANGE, RANGE + 9)], RANGE + 10, &[(RANGE + 9, RANGE + 10)]);
-        check(&[(0, 10)], 5, &[]);
+        check(&[(0, RANGE), (RANGE, RANGE + 9)], RANGE + 10, &[(RANGE + 9, RANGE + 10)]);
+        // Segments that came about without a plan.
+        check(&[(0, 100), (100, RANGE)], RANGE, &[(0, RANGE)]);
+        check(&[(0, 100), (100, RANGE), (RANGE, RANGE + 7)], RANGE + 7, &[(0, RANGE)]);
+        check(&[(0, 10), (10, 20), (20, 30)], 30, &[(0, 30)]);
         check(&[(0, 10)], 10, &[]);
+        check(&[(0, RANGE)], RANGE, &[]);
     }
 
     proptest! {
@@ -91,9 +104,7 @@ mod tests {
             let (mut folded, mut work) = (0, 0);
             for batch in batches {
                 let end = folded + batch;
-                let parts: Vec<_> =
-                    segments.iter().filter(|part| part.start >= folded - folded % RANGE).cloned().collect();
-                for range in plan(&parts, folded, end) {
+                for range in plan(&segments, end) {
                     work += length(&range);
                     segments.retain(|segment| segment.end <= range.start);
                     prop_assert_eq!(segments.last().map_or(0, |segment| segment.end), range.start);
@@ -101,13 +112,12 @@ mod tests {
                 }
                 folded = end;
                 prop_assert_eq!(segments.last().map(|segment| segment.end), Some(folded));
+                prop_assert_eq!(plan(&segments, folded), vec![]);
             }
-            for segment in &segments[..segments.len() - 1] {
-                prop_assert!(segment.end.div_ceil(RANGE) - segment.start / RANGE == 1);
-            }
-            let complete = segments.iter().filter(|segment| segment.end <= folded - folded % RANGE);
-            prop_assert!(complete.clone().all(|segment| length(segment) == RANGE));
-            prop_assert!(segments.len() - complete.count() <= 32);
+            let (complete, parts): (Vec<_>, Vec<_>) =
+                segments.into_iter().partition(|segment| segment.end <= folded - folded % RANGE);
+            prop_assert!(complete.iter().all(|segment| length(segment) == RANGE));
+            prop_assert!(parts.len() <= 32);
             prop_assert!(work <= 16 * folded, "{} leaves folded for {}", work, folded);
         }
     }

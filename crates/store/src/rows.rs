@@ -21,6 +21,8 @@ use crate::{hex, words};
 pub(crate) const EVENT_KIND: &str = "ascribe.event";
 /// Kind of the key under which an object's digest is found.
 pub(crate) const OBJECT_KIND: &str = "ascribe.object";
+/// Kind of the key under which a stream's announcement is found.
+pub(crate) const STREAM_KIND: &str = "ascribe.stream";
 /// Kind of the keys under which identities are found by their names.
 pub(crate) const NAME_KIND: &str = "name";
 
@@ -109,12 +111,16 @@ impl Rows {
         })
     }
 
-    /// Adds an entry of an object. Its digest is found at the leaf of the opening entry, whichever entry states it.
+    /// Adds an entry of an object. Its digest is found at the leaf of the opening entry, whichever entry states it: as
+    /// its own identifier, and once the object is closed, as ended.
     pub(crate) fn push_object(&mut self, object: &Object<'_>) -> Result<(), WriteError> {
         if !object.digest.is_empty() {
             self.occasions.start(object.closes.unwrap_or(object.leaf), None);
             let key = self.interned.intern(OBJECT_KIND, "", object.digest);
             self.occasions.note(key, Role::Native);
+            if object.closes.is_some() {
+                self.occasions.note(key, Role::Ended);
+            }
         }
         self.objects.push(ObjectRow {
             leaf: object.leaf,
@@ -128,7 +134,12 @@ impl Rows {
         })
     }
 
+    /// Adds a stream. It is found by source, scope and partition, with a blank between.
     pub(crate) fn push_stream(&mut self, stream: &Stream<'_>) -> Result<(), WriteError> {
+        self.occasions.start(stream.leaf, None);
+        let parts = [stream.source, stream.scope].into_iter().chain(stream.partition);
+        let key = self.interned.intern(STREAM_KIND, "", &parts.collect::<Vec<_>>().join(" "));
+        self.occasions.note(key, Role::Native);
         self.streams.push(StreamRow {
             leaf: stream.leaf,
             source: stream.source,

@@ -14,6 +14,7 @@ use crate::cell::Columns;
 use crate::durable::Steps;
 use crate::entry::{Entry, Record, Sighting};
 use crate::error::{FinishError, PushError, ReadError, WriteError};
+use crate::id_index::{self, IdAt, Ids};
 use crate::key_index::{self, Occasions};
 use crate::layout::{self, FORMAT, IDS_FILE, KEYS_FILE, Layout, SUMMARY_FILE};
 use crate::plan::RANGE;
@@ -22,7 +23,7 @@ use crate::stored::StoredSegment;
 use crate::summary::{FileSummary, SegmentSummary};
 use crate::table_file::TableWriter;
 use crate::tables::DeliveryRow;
-use crate::{Store, hex, id_index};
+use crate::{Store, hex};
 
 /// Collects the entries of one segment.
 pub struct SegmentBuilder {
@@ -159,6 +160,7 @@ impl SegmentBuilder {
             self.rows.push_event(place, record, event)?;
             return Ok(Sighting::First);
         };
+        self.seen.repeats.push((event.id, place.leaf));
         self.summary.events.repeats += 1;
         self.rows.sums.add_repeat(event);
         self.rows.push_delivery(DeliveryRow {
@@ -195,24 +197,30 @@ impl Segment {
     }
 }
 
-/// Ids that are first seen in this segment.
+/// The event ids of this segment.
 #[derive(Default)]
 struct Seen {
+    /// Places in `new`.
     places: HashTable<u32>,
-    ids: Vec<(EventId, u64)>,
+    new: Vec<IdAt>,
+    repeats: Vec<IdAt>,
 }
 
 impl Seen {
     fn find(&self, id: &EventId) -> Option<u64> {
-        let same = |&place: &u32| self.ids[place as usize].0 == *id;
-        self.places.find(hash(id), same).map(|&place| self.ids[place as usize].1)
+        let same = |&place: &u32| self.new[place as usize].0 == *id;
+        self.places.find(hash(id), same).map(|&place| self.new[place as usize].1)
+    }
+
+    fn ids(&self, first: u64) -> Ids<'_> {
+        Ids { first, new: &self.new, repeats: &self.repeats }
     }
 
     fn insert(&mut self, id: EventId, leaf: u64) {
-        let place = self.ids.len() as u32;
-        self.ids.push((id, leaf));
-        let ids = &self.ids;
-        self.places.insert_unique(hash(&id), place, |&other| hash(&ids[other as usize].0));
+        let place = self.new.len() as u32;
+        self.new.push((id, leaf));
+        let new = &self.new;
+        self.places.insert_unique(hash(&id), place, |&other| hash(&new[other as usize].0));
     }
 }
 
@@ -244,7 +252,7 @@ fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<F
             table(rows.rejects)?,
             table(rows.objects)?,
             table(rows.streams)?,
-            (IDS_FILE.to_owned(), id_index::encode(first, &seen.ids)),
+            (IDS_FILE.to_owned(), id_index::encode(seen.ids(first))),
         ])
     };
     let (of_keys, of_events) = std::thread::scope(|scope| {

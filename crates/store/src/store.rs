@@ -15,7 +15,7 @@ use crate::error::{CreateError, OpenError, PublishError, ReadError, WriteError};
 use crate::hex;
 use crate::layout::{FORMAT, Layout, segment_name};
 use crate::manifest::{self, Manifest, SegmentRef};
-use crate::plan::{self, RANGE};
+use crate::plan;
 use crate::segment::Segment;
 use crate::stored::StoredSegment;
 use crate::summary::SegmentSummary;
@@ -88,14 +88,14 @@ impl Store {
         self.segments.iter().map(|segment| &segment.summary)
     }
 
-    /// The ranges to fold, in order, so that the store reaches leaf `end` of the ledger. Empty where it has.
+    /// The ranges to fold, in order, so that the store reaches leaf `end` of the ledger. Each becomes one segment;
+    /// publish it before building the next, so that its events count as seen.
     ///
-    /// A range may begin before [`Store::folded`]: parts are folded again, wider, so that they stay few. Each range
-    /// becomes one segment; publishing one before building the next lets its events count as seen.
+    /// A range may begin, and even end, before [`Store::folded`]: parts are folded again, wider, so that they stay few
+    /// and a complete range becomes one segment.
     pub fn plan(&self, end: u64) -> Vec<Range<u64>> {
-        let start = self.folded - self.folded % RANGE;
-        let parts = self.segments.iter().map(|segment| segment.range());
-        plan::plan(&parts.filter(|part| part.start >= start).collect::<Vec<_>>(), self.folded, end)
+        let segments: Vec<_> = self.segments.iter().map(|segment| segment.range()).collect();
+        plan::plan(&segments, end)
     }
 
     /// Puts segments in force: they replace those whose leaves they cover, and `folded` is where all of them end.
