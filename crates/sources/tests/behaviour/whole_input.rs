@@ -94,7 +94,8 @@ fn check_captured(received: &[u8], record: &ReadRecord<'_>, context: &Context<'_
             .or_else(|| rest.strip_prefix(b"\""))
             .filter(|_| {
                 // A number gets quotes of its own; a string keeps the ones around it.
-                received[withheld.span.start - 1] != b'"'
+                received[withheld.span.clone()].iter().all(|byte| b"0123456789+-.eE".contains(byte))
+                    && received[withheld.span.start - 1] != b'"'
             })
             .unwrap_or(rest);
         behind = withheld.span.end;
