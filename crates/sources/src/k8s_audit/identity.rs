@@ -56,7 +56,7 @@ pub(super) fn service_account(username: &str) -> Option<(&str, &str)> {
     (!namespace.is_empty() && !name.is_empty() && !name.contains(':')).then_some((namespace, name))
 }
 
-/// The user as an identity: by its uid where the record has one, because names are used again.
+/// The user as an identity: by its own uid where the record has one, because names are used again.
 pub(super) fn identity(user: &User<'_>, cluster: Cluster<'_>) -> Identity {
     let username = user.username.as_ref();
     let (kind, by_name, name) = match Username::of(username) {
@@ -67,7 +67,6 @@ pub(super) fn identity(user: &User<'_>, cluster: Cluster<'_>) -> Identity {
         Username::Node(name) => (IdentityKind::Node, cluster.reference(NODE, name), name.to_owned()),
         account => {
             let kind = match account {
-                Username::Bootstrap(_) => IdentityKind::Node,
                 Username::Platform => IdentityKind::Platform,
                 Username::Anonymous => IdentityKind::Anonymous,
                 _ if username.is_empty() => IdentityKind::Unknown,
@@ -80,7 +79,7 @@ pub(super) fn identity(user: &User<'_>, cluster: Cluster<'_>) -> Identity {
     let alt_names = [username, extra.arn.as_ref(), extra.canonical_arn.as_ref()];
     Identity {
         kind,
-        uid: if user.uid.is_empty() { by_name } else { cluster.uid(&user.uid) },
+        uid: own_uid(user).map_or(by_name, |uid| cluster.uid(uid)),
         alt_names: alt_names
             .into_iter()
             .filter(|alias| !alias.is_empty() && *alias != name)
@@ -120,8 +119,8 @@ pub(super) fn add_identity_keys(user: &User<'_>, role: Role, cluster: Cluster<'_
         _ if user.username.is_empty() => {}
         _ => facts.keys.push(cluster.key(role, USER, user.username.as_ref())),
     }
-    if !user.uid.is_empty() {
-        facts.keys.push(key_of(role, &cluster.uid(&user.uid)));
+    if let Some(uid) = own_uid(user) {
+        facts.keys.push(key_of(role, &cluster.uid(uid)));
     }
 }
 
@@ -182,12 +181,20 @@ fn iam_principal<'a>(user: &'a User<'_>) -> Option<&'a str> {
     if !user.extra.principal_id.is_empty() {
         return Some(&user.extra.principal_id);
     }
-    let rest = user
-        .uid
-        .strip_prefix("aws-iam-authenticator:")
-        .or_else(|| user.uid.strip_prefix("heptio-authenticator-aws:"))?;
-    let (_account, principal) = rest.split_once(':')?;
+    let (_account, principal) = iam_uid(&user.uid)?.split_once(':')?;
     (!principal.is_empty()).then_some(principal)
+}
+
+/// The uid, where it is the user's alone. What the IAM authenticator puts there is the id of the role: all nodes of a
+/// node group and all sessions of an operator role have the same one.
+fn own_uid<'a>(user: &'a User<'_>) -> Option<&'a str> {
+    let uid = user.uid.as_ref();
+    (!uid.is_empty() && iam_uid(uid).is_none()).then_some(uid)
+}
+
+/// Account and id of a uid that the IAM authenticator composed, under its present or its former name.
+fn iam_uid(uid: &str) -> Option<&str> {
+    uid.strip_prefix("aws-iam-authenticator:").or_else(|| uid.strip_prefix("heptio-authenticator-aws:"))
 }
 
 /// What the caller authenticated with, where the record names it.

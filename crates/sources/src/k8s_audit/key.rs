@@ -40,6 +40,7 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
     declare("aws.principal", "The immutable id of the IAM identity: `AROA…`, `AIDA…`."),
     declare("aws.role_session", "`AROA…:session-name` of the session that vouched for the caller."),
     declare("aws.session_name", "The session name that the caller of AssumeRole chose."),
+    declare("k8s.audience", "Whom a token is meant for, such as `sts.amazonaws.com`."),
     declare("k8s.audit_event", "`auditID`: one request, in all its stages. A client may choose it."),
     declare("k8s.binding", "A binding of a role: `ClusterRoleBinding/name` or `RoleBinding/namespace/name`."),
     declare("k8s.bootstrap_token", "A token that nodes join with, by its public id."),
@@ -140,7 +141,7 @@ mod tests {
         let cluster = Cluster { scope: "prod" };
         for (uid, scope) in [
             ("48a11242-4481-40fb-a400-71bab76ceb26", ""),
-            ("aws-iam-authenticator:111122223333:AROAEXAMPLEROLEID0001", "prod"),
+            ("https://accounts.example.com#10769150350006150715", "prod"),
             ("48a11242-4481-40fb-a400-71bab76ceb2", "prod"),
             ("48a11242 4481 40fb a400 71bab76ceb26", "prod"),
             ("1", "prod"),

@@ -192,20 +192,21 @@ fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
     }))
 }
 
-/// A core `v1` Event has kind `Event` too, but an `involvedObject` and no verb.
+/// A core `v1` Event has kind `Event` too, but an `involvedObject` and no verb. The items of an `EventList` have no
+/// kind, and what analysis tools keep of an event may have little else.
 fn is_audit_event(record: Value<'_>) -> bool {
     if record.kind() != Kind::Object {
         return false;
     }
     let has = |name: &str| record.get(name).is_some();
-    let is_versioned = || {
+    let is_of_audit_version = || {
         let version = record.get("apiVersion").and_then(Value::text);
         version.is_some_and(|version| version.starts_with("audit.k8s.io/")) && !has("items")
     };
+    let is_event = || record.get("kind").is_some_and(|kind| kind.is_text("Event"));
     (has("auditID") && has("stage"))
-        || (is_versioned() && (has("verb") || has("user")))
-        || (record.get("kind").is_some_and(|kind| kind.is_text("Event")) && has("verb") && has("user"))
-        || (is_versioned() && has("auditID"))
+        || (is_of_audit_version() && (has("verb") || has("user") || has("auditID")))
+        || (is_event() && has("verb") && (has("user") || has("objectRef")))
 }
 
 /// What CloudWatch Logs sends to subscribers of the log group of an EKS control plane.
@@ -320,24 +321,13 @@ fn time(request: &Request<'_>) -> EventTime {
 }
 
 fn api(request: &Request<'_>) -> Api {
-    let verb = &request.verb;
-    match &request.target {
-        Some(target) => Api {
-            operation: format!("{verb} {}", resource::type_of(target)),
-            service: if target.group.is_empty() {
-                "core".to_owned()
-            } else {
-                target.group.clone().into_owned()
-            },
-        },
-        None => Api {
-            operation: match format!("{verb} {}", resource::path_of(&request.uri)).trim() {
-                "" => "unstated".to_owned(),
-                operation => operation.to_owned(),
-            },
-            service: "kube-apiserver".to_owned(),
-        },
-    }
+    let (object, service) = match &request.target {
+        Some(target) if target.group.is_empty() => (resource::type_of(target), "core"),
+        Some(target) => (resource::type_of(target), target.group.as_ref()),
+        None => (resource::path_of(&request.uri).to_owned(), "kube-apiserver"),
+    };
+    let verb = if request.verb.is_empty() { "unstated" } else { request.verb.as_ref() };
+    Api { operation: format!("{verb} {object}").trim_end().to_owned(), service: service.to_owned() }
 }
 
 /// Proxies put addresses in front; only the last one is the peer that the API server saw.

@@ -213,7 +213,8 @@ impl<'a> Extra<'a> {
                 (None, "sessionName") => &mut read.session_name,
                 _ => continue,
             };
-            *field = value.index(0).map(text).unwrap_or_default();
+            // Some exports write a list of one as the one.
+            *field = text(value.index(0).unwrap_or(value));
         }
         read
     }
