@@ -180,6 +180,8 @@ impl Act<'_> {
         if let Some(user) = &user {
             add_identity_keys(user, Role::Subject, cluster, facts);
         }
+        // What was asked for; the certificate itself, where it can be read, says what was given.
+        let asked = || request.body(&["spec", "expirationSeconds"]).and_then(seconds);
         facts.effects.push(Effect {
             credential: Some(Credential {
                 uid: cluster.reference(CREDENTIAL, credential_id),
@@ -187,7 +189,7 @@ impl Act<'_> {
             }),
             subject: user.map(|user| identity(&user, cluster)),
             expires: not_after,
-            ttl_seconds: request.body(&["spec", "expirationSeconds"]).and_then(seconds),
+            ttl_seconds: if not_after.is_none() { asked() } else { None },
             ..effect(EffectKind::Issue)
         });
     }

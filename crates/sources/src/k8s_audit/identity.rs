@@ -3,7 +3,7 @@
 //! Prefixes are those that the API server reserves (`system:`) and that EKS reserves (`eks:`); any other name belongs
 //! to whoever the authenticators of the cluster let have it.
 
-use ascribe_model::{Credential, CredentialClass, Form, Identity, IdentityKind, Role, Trust};
+use ascribe_model::{Credential, CredentialClass, Form, Identity, IdentityKind, Key, KeyKind, Role, Trust};
 
 use super::Facts;
 use super::key::{
@@ -124,9 +124,10 @@ pub(super) fn add_identity_keys(user: &User<'_>, role: Role, cluster: Cluster<'_
     }
 }
 
-/// The pod and node that the user's token is bound to, in `role`.
+/// The pod and node that the user's token is bound to, and the instance that a node's IAM session is named after, in
+/// `role`.
 pub(super) fn add_workload_keys(user: &User<'_>, role: Role, cluster: Cluster<'_>, facts: &mut Facts) {
-    let Extra { pod_name, pod_uid, node_name, node_uid, .. } = &user.extra;
+    let Extra { pod_name, pod_uid, node_name, node_uid, session_name, .. } = &user.extra;
     if !pod_uid.is_empty() {
         facts.keys.push(global_key(role, POD, pod_uid.as_ref()));
     }
@@ -140,6 +141,9 @@ pub(super) fn add_workload_keys(user: &User<'_>, role: Role, cluster: Cluster<'_
     }
     if !node_uid.is_empty() {
         facts.keys.push(key_of(role, &cluster.uid(node_uid)));
+    }
+    if matches!(Username::of(&user.username), Username::Node(_)) && session_name.starts_with("i-") {
+        facts.keys.push(chosen(role, INSTANCE, session_name));
     }
 }
 
@@ -164,16 +168,13 @@ pub(super) fn add_iam_keys(user: &User<'_>, facts: &mut Facts) {
     }
     if let Some(role) = principal.filter(|id| id.starts_with("AROA")) {
         let session = global_key(Role::Presented, ROLE_SESSION, format!("{role}:{session_name}"));
-        facts.keys.push(ascribe_model::Key { form: Form::Composite, ..session });
+        facts.keys.push(Key { form: Form::Composite, ..session });
     }
-    let chosen = |role, kind| ascribe_model::Key {
-        trust: Trust::SelfAsserted,
-        ..global_key(role, kind, session_name.as_ref())
-    };
-    facts.keys.push(chosen(Role::Name, SESSION_NAME));
-    if matches!(Username::of(&user.username), Username::Node(_)) && session_name.starts_with("i-") {
-        facts.keys.push(chosen(Role::Workload, INSTANCE));
-    }
+    facts.keys.push(chosen(Role::Name, SESSION_NAME, session_name));
+}
+
+fn chosen(role: Role, kind: KeyKind, value: &str) -> Key {
+    Key { trust: Trust::SelfAsserted, ..global_key(role, kind, value) }
 }
 
 /// The immutable IAM id: in `extra` of newer clusters, and in the uid that the authenticator composes.

@@ -57,7 +57,10 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
         "k8s.object",
         "An object: `group/resource/namespace/name`; `*` is all of them, `?` one that the record does not name.",
     ),
-    declare("k8s.pod", "A pod by uid. On an event with effects: the pod that they concern."),
+    declare(
+        "k8s.pod",
+        "A pod by uid. The workload of an event that issues or ends credentials is the pod that those live in.",
+    ),
     declare("k8s.pod_name", "A pod by `namespace/name`; names are used again."),
     declare("k8s.role", "A role: `ClusterRole/name` or `Role/namespace/name`."),
     declare("k8s.service_account", "A service account by `namespace/name`; names are used again."),

@@ -20,8 +20,8 @@ mod verb;
 use std::borrow::Cow;
 
 use ascribe_model::{
-    Address, Api, Authority, CoverageHint, Effect, Event, EventId, EventTime, Key, Native, Origin, Outcome,
-    Resource, Role, SourceRef, Status, TimeBasis, Trust,
+    Address, Api, Authority, CoverageHint, Effect, EffectKind, Event, EventId, EventTime, Key, Native,
+    Origin, Outcome, Resource, Role, SourceRef, Status, TimeBasis, Trust,
 };
 use memchr::memmem;
 
@@ -165,9 +165,10 @@ fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
         effect::add_review(&request, cluster, &mut facts);
         effect::add_shown_certificate(&request, cluster, &mut facts);
     }
-    // Where the event has effects, its workload is that of the credentials that they concern. The caller's own pod
-    // then only says who acted.
-    let workload_role = if facts.effects.is_empty() { Role::Workload } else { Role::Actor };
+    // Where the event issues or ends credentials, its workload is the one that those live in. The caller's own pod then
+    // only says who acted.
+    let moves = |effect: &Effect| effect.kind != EffectKind::Scope;
+    let workload_role = if facts.effects.iter().any(moves) { Role::Actor } else { Role::Workload };
     identity::add_workload_keys(&request.user, workload_role, cluster, &mut facts);
     authority::add(&request, outcome.status, &mut facts);
     add_hints(&request, &mut facts);
