@@ -7,7 +7,8 @@
 //!   [`Ledger::checkpoint`] (committed: signed, anchored, published).
 //! - Read, without a lock and at the published checkpoint: [`Reader::open`], [`Reader::entry`], [`Reader::entries`],
 //!   [`Reader::salts`], [`Reader::inclusion_proof`].
-//! - Check: [`proof`] for single proofs.
+//! - Check: [`verify`] for a whole ledger, [`proof`] for single proofs, [`OfflineProof`] for a proof that travels
+//!   together with its checkpoint.
 
 mod anchor;
 mod append;
@@ -22,6 +23,7 @@ mod key;
 mod ledger;
 mod lock;
 mod note;
+mod offline_proof;
 mod open;
 mod paths;
 pub mod proof;
@@ -36,6 +38,10 @@ mod tile;
 mod tile_builder;
 mod tile_files;
 mod tree;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use anchor::AnchorError;
 pub use append::{AppendError, Draft};
@@ -48,6 +54,7 @@ pub use key::{KeyError, KeyPair};
 pub use ledger::{CreateError, Ledger};
 pub use lock::LockError;
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifierKey, VerifierKeyError};
+pub use offline_proof::{OfflineProof, OfflineProofRefused};
 pub use open::{OpenError, Recovery};
 pub use paths::LedgerPaths;
 pub use proof::{LeafAt, ProofError, ProofRefused, Subtree, TileSource, TreeHead};
@@ -61,3 +68,4 @@ pub use tile::{
     encode_tile,
 };
 pub use tile_files::TileFiles;
+pub use verify::{Cause, Counts, Place, Problem, Progress, Report, verify};

@@ -15,6 +15,7 @@ use crate::damage::FileError;
 use crate::envelope::Envelope;
 use crate::hash::{Hash, leaf_hash};
 use crate::note::VerifierKey;
+use crate::offline_proof::OfflineProof;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::proof::{ProofError, consistency_proof, inclusion_proof};
 use crate::recent::Recent;
@@ -166,6 +167,12 @@ impl Reader {
     /// Proof that a leaf is in the tree of the checkpoint.
     pub fn inclusion_proof(&self, leaf: u64) -> Result<Vec<Hash>, ReadError> {
         inclusion_proof(&self.tiles, leaf, self.size()).map_err(ReadError::Proof)
+    }
+
+    /// The same proof together with the checkpoint, to hand to someone without the ledger.
+    pub fn offline_proof(&self, leaf: u64) -> Result<OfflineProof, ReadError> {
+        let hashes = self.inclusion_proof(leaf)?;
+        Ok(OfflineProof { extra: None, index: leaf, hashes, checkpoint: self.checkpoint.note().to_owned() })
     }
 
     /// Proof that the tree of `old` leaves, which is not empty, is a prefix of the tree of the checkpoint.

@@ -404,13 +404,15 @@ mod tests {
     use super::*;
     use crate::envelope::Kind;
 
+    type Accepts = fn(&[u8]) -> bool;
+
     fn envelope_bytes(leaf: u64) -> Vec<u8> {
         let envelope = Envelope {
             kind: Kind::Record,
             stream: None,
             object: None,
             span: None,
-            received_at: leaf as i64,
+            received_at: leaf.cast_signed(),
             captured: [leaf as u8; 32],
             received: None,
         };
@@ -462,7 +464,7 @@ mod tests {
             let position = (leaf - block.leaves().start) as usize;
             assert_eq!(block.captured(position), record);
             assert_eq!(block.envelope_bytes(position), envelope_bytes(leaf));
-            assert_eq!(block.envelope(position).received_at, leaf as i64);
+            assert_eq!(block.envelope(position).received_at, leaf.cast_signed());
         }
     }
 
@@ -475,7 +477,6 @@ mod tests {
             encode_footer(&[BlockRef { first_leaf: 0, offset: 64 }, BlockRef { first_leaf: 9, offset: 999 }]);
         assert_eq!(footer_blocks(&footer[footer.len() - FOOTER_TAIL_BYTES..]), Some(2));
         let block = encode(0, &[vec![7; 40]]).bytes;
-        type Accepts = fn(&[u8]) -> bool;
         let cases: [(&[u8], Accepts); 3] = [
             (&header.encode(), |bytes| FileHeader::decode(FileKind::Segment, bytes).is_ok()),
             (&footer, |bytes| decode_footer(bytes).is_ok()),

@@ -335,7 +335,9 @@ mod tests {
             prop_assert!(tile.is_err() || tile.is_ok_and(|hashes| encode_tile(&hashes) == bytes));
             if let Ok(entries) = decode_bundle(&bytes, width) {
                 let mut again = Vec::new();
-                entries.iter().for_each(|entry| push_bundle_entry(&mut again, entry));
+                for entry in entries {
+                    push_bundle_entry(&mut again, entry);
+                }
                 prop_assert_eq!(again, bytes);
             }
             prop_assert!(TilePath::parse(&path).is_none_or(|id| path_of(id) == path));

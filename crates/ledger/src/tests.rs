@@ -1,0 +1,7 @@
+//! Tests that need more than the public interface: small segments, and a disk that fails.
+
+mod altered;
+mod crash;
+mod fixture;
+mod layouts;
+mod torn;

@@ -1,0 +1,286 @@
+//! Crashes at every durable step, with power lost or not: everything acknowledged is there again, every checkpoint
+//! ever seen still holds, and the ledger verifies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::durable::{Disk, Interruption, Step, staged_path};
+use crate::tests::fixture::{Fixture, append, key, leaf_hashes, put, settings};
+use crate::{AppendError, Hash, Ledger, SignedCheckpoint, proof::verify_consistency};
+
+/// Fails one step, and remembers what would survive a loss of power after it.
+struct FailingDisk {
+    fail_at: usize,
+    moment: Moment,
+    state: Mutex<DiskState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// The step fails and did not happen.
+    Before,
+    /// The step fails although it happened.
+    After,
+}
+
+/// What a crash leaves of writes that were not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    /// The process died and the system lives on.
+    Everything,
+    /// Power was lost, and nothing had been written back.
+    Nothing,
+    /// Power was lost, and unsynced files were written back in part.
+    Halves,
+}
+
+#[derive(Default)]
+struct DiskState {
+    steps: usize,
+    /// Content that was synced, by the name it has now, whether or not that name survives.
+    synced: BTreeMap<PathBuf, Vec<u8>>,
+    /// Names that survive.
+    names: BTreeSet<PathBuf>,
+}
+
+impl FailingDisk {
+    fn new(fail_at: usize, moment: Moment) -> Arc<Self> {
+        Arc::new(Self { fail_at, moment, state: Mutex::default() })
+    }
+
+    fn steps(&self) -> usize {
+        self.state.lock().unwrap().steps
+    }
+
+    /// Makes the fixture's folders what is left after the crash.
+    fn crash(&self, fixture: &Fixture, leaves: Leaves) {
+        let state = self.state.lock().unwrap();
+        if leaves == Leaves::Everything {
+            return;
+        }
+        for folder in [&fixture.paths.ledger, &fixture.paths.anchor] {
+            if !folder.is_dir() {
+                fs::create_dir_all(folder).unwrap();
+            }
+        }
+        for (path, bytes) in fixture.files() {
+            let synced = state.synced.get(&path).map_or(&[][..], Vec::as_slice);
+            if !state.names.contains(&path) && leaves == Leaves::Nothing {
+                fs::remove_file(&path).unwrap();
+            } else if leaves == Leaves::Nothing || !bytes.starts_with(synced) {
+                put(&path, synced);
+            } else {
+                let half = synced.len() + (bytes.len() - synced.len()) / 2;
+                put(&path, &bytes[..half]);
+            }
+        }
+        for path in state.names.iter().filter(|path| !path.exists()) {
+            put(path, state.synced.get(path).map_or(&[][..], Vec::as_slice));
+        }
+    }
+}
+
+impl Interruption for FailingDisk {
+    fn before(&self, _: Step, _: &Path) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        state.steps += 1;
+        if state.steps - 1 == self.fail_at && self.moment == Moment::Before { Err(fault()) } else { Ok(()) }
+    }
+
+    fn after(&self, step: Step, path: &Path) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        state.learn(step, path);
+        if state.steps - 1 == self.fail_at && self.moment == Moment::After { Err(fault()) } else { Ok(()) }
+    }
+}
+
+impl DiskState {
+    fn learn(&mut self, step: Step, path: &Path) {
+        match step {
+            Step::SyncFile | Step::Truncate => {
+                self.synced.insert(path.to_owned(), fs::read(path).unwrap());
+            }
+            Step::SyncFolder => {
+                self.names.retain(|name| name.parent() != Some(path) || name.exists());
+                for entry in fs::read_dir(path).unwrap() {
+                    let entry = entry.unwrap().path();
+                    if entry.is_file() {
+                        self.names.insert(entry);
+                    }
+                }
+            }
+            Step::Rename => {
+                if let Some(bytes) = self.synced.remove(&staged_path(path)) {
+                    self.synced.insert(path.to_owned(), bytes);
+                }
+            }
+            Step::SyncDerived => self.learn_all(path),
+            Step::Write
+            | Step::WriteDerived
+            | Step::Remove
+            | Step::CreateFile
+            | Step::CreateFolder
+            | Step::OpenFile => {}
+        }
+    }
+
+    /// A sync of the whole file system.
+    fn learn_all(&mut self, folder: &Path) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                self.learn_all(&path);
+            } else {
+                self.synced.insert(path.clone(), fs::read(&path).unwrap());
+                self.names.insert(path);
+            }
+        }
+    }
+}
+
+/// As on a full disk.
+fn fault() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "no space left (test)")
+}
+
+/// What the outside world was told before the crash.
+#[derive(Default)]
+struct Told {
+    acknowledged: u64,
+    checkpoints: Vec<SignedCheckpoint>,
+}
+
+/// Crosses tiles and segments, commits now and then, and opens again in between.
+fn workload(fixture: &Fixture, disk: &Disk, told: &mut Told) -> Result<(), Box<dyn std::error::Error>> {
+    let mut ledger = Ledger::create_with(&fixture.paths, key(), settings(disk.clone()))?;
+    for (batches, commit) in [(&[3, 251][..], true), (&[6, 1], true), (&[2], false)] {
+        for count in batches {
+            append(&mut ledger, *count)?;
+            told.acknowledged = ledger.size();
+        }
+        if commit {
+            told.checkpoints.push(ledger.checkpoint()?);
+        }
+    }
+    drop(ledger);
+    let (mut ledger, _) = Ledger::open_with(&fixture.paths, key(), settings(disk.clone()))?;
+    told.checkpoints.push(ledger.committed().clone());
+    append(&mut ledger, 3)?;
+    told.acknowledged = ledger.size();
+    told.checkpoints.push(ledger.checkpoint()?);
+    Ok(())
+}
+
+/// Opens what a crash left, and checks it against what was told.
+fn recover(fixture: &Fixture, told: &Told, context: &str) {
+    let opened = match fixture.open() {
+        // Nothing had been signed yet: the ledger is made anew.
+        Err(crate::OpenError::NotALedger { .. }) if told.checkpoints.is_empty() && told.acknowledged == 0 => {
+            Ledger::create_with(&fixture.paths, key(), settings(Disk::default()))
+                .map_err(|error| error.to_string())
+        }
+        opened => opened.map(|(ledger, _)| ledger).map_err(|error| error.to_string()),
+    };
+    let mut ledger = opened.unwrap_or_else(|error| panic!("{context}: {error}"));
+    fixture.assert_clean(context);
+    assert!(ledger.size() >= told.acknowledged, "{context}: {} < {}", ledger.size(), told.acknowledged);
+    let reader = fixture.reader();
+    assert_eq!(reader.size(), ledger.size(), "{context}");
+    for leaf in 0..told.acknowledged {
+        assert_eq!(reader.entry(leaf).unwrap().captured(), format!("record {leaf}").as_bytes(), "{context}");
+    }
+    for seen in told.checkpoints.iter().filter(|seen| seen.size() > 0) {
+        let proof = reader.consistency_proof(seen.size()).unwrap();
+        let (old, new) = (seen.checkpoint().tree_head(), reader.checkpoint().checkpoint().tree_head());
+        assert_eq!(verify_consistency(old, new, &proof), Ok(()), "{context}");
+    }
+    let before: Vec<Hash> = leaf_hashes(&reader);
+    append(&mut ledger, 5).unwrap();
+    ledger.checkpoint().unwrap();
+    fixture.assert_clean(context);
+    assert_eq!(leaf_hashes(&fixture.reader())[..before.len()], before, "{context}");
+}
+
+#[test]
+fn a_crash_at_any_step_loses_nothing_that_was_acknowledged() {
+    let counting = FailingDisk::new(usize::MAX, Moment::Before);
+    let fixture = Fixture::new();
+    workload(&fixture, &Disk::interrupted_by(counting.clone()), &mut Told::default()).unwrap();
+    let steps = counting.steps();
+    assert!(steps > 100, "the workload has {steps} steps");
+    let mut runs = 0;
+    for fail_at in 0..steps {
+        for moment in [Moment::Before, Moment::After] {
+            for leaves in [Leaves::Everything, Leaves::Nothing, Leaves::Halves] {
+                let fixture = Fixture::new();
+                let failing = FailingDisk::new(fail_at, moment);
+                let mut told = Told::default();
+                let disk = Disk::interrupted_by(failing.clone());
+                let failed = workload(&fixture, &disk, &mut told).unwrap_err().to_string();
+                failing.crash(&fixture, leaves);
+                runs += 1;
+                recover(
+                    &fixture,
+                    &told,
+                    &format!("step {fail_at} {moment:?}, crash leaves {leaves:?}: {failed}"),
+                );
+            }
+        }
+    }
+    eprintln!("{runs} crashes at {steps} steps, all recovered from");
+}
+
+#[test]
+fn a_crash_during_recovery_is_recovered_from() {
+    // A crash that leaves blocks without salts, entries ahead of the anchor, and tiles that were never made durable.
+    let crashed = |fixture: &Fixture| {
+        let mut ledger = fixture.create();
+        append(&mut ledger, 250).unwrap();
+        ledger.checkpoint().unwrap();
+        append(&mut ledger, 20).unwrap();
+        drop(ledger);
+        let path = fixture.paths.ledger.join("segment/00000001.0.seg");
+        let bytes = fs::read(&path).unwrap();
+        put(&path, &[&bytes[..], b"torn"].concat());
+        fs::remove_dir_all(fixture.paths.ledger.join("tile/0/000.p")).unwrap();
+    };
+    let told = Told { acknowledged: 270, checkpoints: Vec::new() };
+    let open = |fixture: &Fixture, disk: &Arc<FailingDisk>| {
+        Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(disk.clone())))
+    };
+    let counting = FailingDisk::new(usize::MAX, Moment::Before);
+    let fixture = Fixture::new();
+    crashed(&fixture);
+    let (_, recovery) = open(&fixture, &counting).unwrap();
+    assert_eq!((recovery.anchor_size, recovery.durable_size, recovery.record_bytes_cut), (250, 270, 4));
+    assert_eq!(recovery.rebuilt.files, 1);
+    assert!(counting.steps() > 10);
+    for fail_at in 0..counting.steps() {
+        for moment in [Moment::Before, Moment::After] {
+            let fixture = Fixture::new();
+            crashed(&fixture);
+            open(&fixture, &FailingDisk::new(fail_at, moment)).unwrap_err();
+            recover(&fixture, &told, &format!("recovery step {fail_at} {moment:?}"));
+        }
+    }
+}
+
+#[test]
+fn a_write_that_fails_poisons_the_writer() {
+    let fixture = Fixture::new();
+    drop(fixture.create());
+    // Opening takes some steps; fail the first write after it.
+    let counting = FailingDisk::new(usize::MAX, Moment::Before);
+    drop(Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(counting.clone()))).unwrap());
+    let failing = FailingDisk::new(counting.steps() + 1, Moment::Before);
+    let (mut ledger, _) =
+        Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(failing))).unwrap();
+    assert!(matches!(append(&mut ledger, 1), Err(AppendError::Write(error)) if error.step == Step::Write));
+    assert!(matches!(append(&mut ledger, 1), Err(AppendError::Poisoned)));
+    assert!(matches!(ledger.checkpoint(), Err(crate::CheckpointError::Poisoned)));
+    drop(ledger);
+    recover(&fixture, &Told::default(), "after a failed write");
+}

@@ -1,0 +1,164 @@
+//! The files in a ledger's folder, so that none is missing and none is left over.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::damage::FileError;
+use crate::durable::staged_path;
+use crate::paths::{CHECKPOINT, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart};
+use crate::tile::{BundleId, TILE_WIDTH, TileId, TilePath};
+use crate::tree::hashes_at_level;
+use crate::verify::{Cause, Place, Problems};
+
+/// Names of files, relative to the ledger's folder, that nothing has accounted for yet.
+pub(super) struct Inventory {
+    root: PathBuf,
+    names: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// Lists the folder. The lock and the checkpoint, which are checked elsewhere, are accounted for.
+    pub(super) fn read(paths: &LedgerPaths, problems: &mut Problems) -> Self {
+        let mut inventory = Self { root: paths.ledger.clone(), names: BTreeSet::new() };
+        inventory.list(&paths.ledger, problems);
+        inventory.take(LOCK);
+        inventory.take(CHECKPOINT);
+        // A publication under way, or one that a crash interrupted: opening the ledger removes it.
+        inventory.take(&staged_path(Path::new(CHECKPOINT)).to_string_lossy());
+        inventory
+    }
+
+    /// Accounts for a file; says whether it is there.
+    pub(super) fn take(&mut self, name: &str) -> bool {
+        self.names.remove(name)
+    }
+
+    /// Accounts for the files of segments and returns the newest generation of each, in order. Reports gaps.
+    pub(super) fn take_segments(&mut self, problems: &mut Problems) -> Vec<SegmentId> {
+        let mut ids = BTreeSet::new();
+        let prefix = format!("{SEGMENTS}/");
+        for name in self.names.range(prefix.clone()..) {
+            let Some(file) = name.strip_prefix(&prefix) else { break };
+            if let Some((id, _)) = SegmentId::parse(Path::new(file)) {
+                ids.insert(id);
+            }
+        }
+        let ids: Vec<SegmentId> = ids.into_iter().collect();
+        let newest = |id: &SegmentId| {
+            !ids.iter().any(|other| other.index == id.index && other.generation > id.generation)
+        };
+        let ids: Vec<SegmentId> = ids.iter().copied().filter(newest).collect();
+        for id in &ids {
+            self.take(&prefixed(*id, SegmentPart::Blocks));
+            self.take(&prefixed(*id, SegmentPart::Salts));
+        }
+        let mut expected = 0;
+        for id in &ids {
+            while expected < id.index {
+                let absent = SegmentId { index: expected, generation: 0 };
+                let path = self.root.join(prefixed(absent, SegmentPart::Blocks));
+                problems.push(&path, Place::File, Cause::Missing);
+                expected += 1;
+            }
+            expected = id.index.saturating_add(1);
+        }
+        ids
+    }
+
+    /// Judges what nothing accounted for: earlier partial tiles, files ahead of the checkpoint, and strangers.
+    pub(super) fn check_rest(&mut self, committed: u64, durable: u64, problems: &mut Problems) {
+        for name in std::mem::take(&mut self.names) {
+            let path = self.root.join(&name);
+            let Some(file) = TilePath::parse(&name).map(TileFile::from) else {
+                problems.push(&path, Place::File, Cause::Unknown);
+                continue;
+            };
+            if file.end() <= hashes_at_level(committed, file.level) {
+                // A partial tile of an earlier checkpoint begins a tile that has been compared with the entries.
+                match file.is_beginning_of_current(&self.root, &path, committed) {
+                    Ok(true) => {}
+                    Ok(false) => problems.push(&path, Place::File, Cause::Unknown),
+                    Err(error) => problems.push_file_error(error),
+                }
+            } else if file.end() > hashes_at_level(durable, file.level) {
+                problems.push(&path, Place::File, Cause::Unknown);
+            }
+            // Between the two, files are ahead of the checkpoint: no proof uses them, a crash may tear them, and
+            // opening the ledger writes them again.
+        }
+    }
+
+    fn list(&mut self, folder: &Path, problems: &mut Problems) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return problems.push_file_error(FileError::read(folder, error)),
+        };
+        for entry in entries {
+            match entry.and_then(|entry| entry.file_type().map(|kind| (entry.path(), kind))) {
+                Ok((path, kind)) if kind.is_dir() => self.list(&path, problems),
+                Ok((path, kind)) => match path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
+                    Some(name) if kind.is_file() => {
+                        self.names.insert(name.to_owned());
+                    }
+                    _ => problems.push(&path, Place::File, Cause::Unknown),
+                },
+                Err(error) => problems.push_file_error(FileError::read(folder, error)),
+            }
+        }
+    }
+}
+
+/// Name of a segment's file relative to the ledger's folder.
+pub(super) fn prefixed(id: SegmentId, part: SegmentPart) -> String {
+    format!("{SEGMENTS}/{}", id.file_name(part))
+}
+
+/// A tile or an entry bundle, whose coordinates are those of a tile at level 0.
+struct TileFile {
+    path: TilePath,
+    level: u8,
+    index: u64,
+    width: usize,
+}
+
+impl TileFile {
+    fn end(&self) -> u64 {
+        self.index.saturating_mul(TILE_WIDTH as u64).saturating_add(self.width as u64)
+    }
+
+    /// Whether the file's bytes begin the file that a tree of `committed` leaves has in its place.
+    fn is_beginning_of_current(&self, root: &Path, path: &Path, committed: u64) -> Result<bool, FileError> {
+        let current = match self.path {
+            TilePath::Tile(_) => {
+                TileId::holding(self.level, self.end() - 1, committed).map(|id| id.to_string())
+            }
+            TilePath::Bundle(_) => BundleId::holding(self.end() - 1, committed).map(|id| id.to_string()),
+        };
+        let Some(current) = current else { return Ok(false) };
+        let read = |path: &Path| fs::read(path).map_err(|error| FileError::read(path, error));
+        let bytes = match read(path) {
+            // A writer removes earlier partial tiles once the full one is published.
+            Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(true);
+            }
+            bytes => bytes?,
+        };
+        let full = read(&root.join(current))?;
+        let whole = match self.path {
+            TilePath::Tile(_) => crate::tile::decode_tile(&bytes, self.width).is_ok(),
+            TilePath::Bundle(_) => crate::tile::decode_bundle(&bytes, self.width).is_ok(),
+        };
+        Ok(whole && full.starts_with(&bytes))
+    }
+}
+
+impl From<TilePath> for TileFile {
+    fn from(path: TilePath) -> Self {
+        match path {
+            TilePath::Tile(id) => Self { path, level: id.level(), index: id.index(), width: id.width() },
+            TilePath::Bundle(id) => Self { path, level: 0, index: id.index(), width: id.width() },
+        }
+    }
+}
