@@ -13,6 +13,7 @@ mod placeholder;
 mod token;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -22,8 +23,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 pub(crate) use lexical::{Wholeness, cuts_in_bytes};
-pub use placeholder::Placeholder;
-use token::FORMATS;
+pub use placeholder::{Placeholder, placeholders};
+use token::{FORMATS, Found, Search};
 
 use crate::json::{Decoded, Units, Value};
 use crate::source::{Source, Transform};
@@ -95,13 +96,15 @@ impl Document<'_> {
     pub(crate) fn cuts(self, events: &[Value<'_>], wrapped: &[Wrapped<'_>]) -> Vec<Cut> {
         let mut cuts = Vec::new();
         cuts_by_format(self.bytes, &mut cuts);
-        for value in self.root.subtree().filter(|value| value.is_escaped()) {
-            let span = value.span();
-            // What stands in a string with escapes was matched in raw bytes; only the decoded text is right.
-            cuts.retain(|cut| cut.span.end <= span.start || span.end <= cut.span.start);
-            if wrapped.iter().all(|wrapped| wrapped.holder.span() != span) {
-                place(self.cuts_in_string(&decoded_bytes(value.content())), value, &mut cuts);
-            }
+        let escaped: Vec<_> = self.root.subtree().filter(|value| value.is_escaped()).collect();
+        // What stands in a string with escapes was matched in raw bytes; only the decoded text is right.
+        cuts.retain(|cut| {
+            let behind = escaped.partition_point(|value| value.span().start <= cut.span.start);
+            behind == 0 || escaped[behind - 1].span().end <= cut.span.start
+        });
+        let holders: BTreeSet<_> = wrapped.iter().map(|wrapped| wrapped.holder.span().start).collect();
+        for value in escaped.into_iter().filter(|value| !holders.contains(&value.span().start)) {
+            place(self.cuts_in_string(&decoded_bytes(value.content())), value, &mut cuts);
         }
         for wrapped in wrapped {
             place(self.cuts_in_wrapped(wrapped), wrapped.holder, &mut cuts);
@@ -140,17 +143,21 @@ fn cuts_in_text(text: &[u8]) -> Vec<Cut> {
 
 /// Adds the secrets that a text shows by their format.
 fn cuts_by_format(text: &[u8], cuts: &mut Vec<Cut>) {
-    let mut from = 0;
-    while let Some(found) = ANCHORS.find(Input::new(text).span(from..text.len())) {
-        // Several anchors may begin here (`sk-`, `sk-ant-`), and another one inside (`sk-----BEGIN `).
-        cuts.extend(FORMATS.iter().enumerate().flat_map(|(index, format)| {
-            format.secrets_at(text, found.start()).map(move |span| {
-                let cut = Cut::new(span.clone(), format.rule, format.transform, &text[span]);
-                Cut { priority: FIELD_PRIORITY + 1 + index, ..cut }
-            })
-        }));
-        from = found.start() + 1;
+    let mut found = Vec::new();
+    if let Some(first) = ANCHORS.find(text) {
+        let mut search = Search::new(text);
+        let mut next = Some(first);
+        while let Some(anchor) = next {
+            search.look_at(anchor.start(), &mut found);
+            // Another anchor may begin inside this one (`sk-----BEGIN `).
+            next = ANCHORS.find(Input::new(text).span(anchor.start() + 1..text.len()));
+        }
     }
+    cuts.extend(found.into_iter().filter_map(|Found { format: index, span }| {
+        let format = FORMATS.get(index)?;
+        let cut = Cut::new(span.clone(), format.rule, format.transform, &text[span]);
+        Some(Cut { priority: FIELD_PRIORITY + 1 + index, ..cut })
+    }));
 }
 
 /// An automaton that finds the first of `patterns` in a text.
@@ -187,18 +194,20 @@ fn place(cuts: Vec<Cut>, holder: Value<'_>, out: &mut Vec<Cut>) {
 /// The bytes of a string's content that decode to the span of each cut.
 fn raw_spans(content: &[u8], cuts: &[Cut]) -> Vec<Range<usize>> {
     let mut spans = vec![0..0; cuts.len()];
+    let mut starts: Vec<_> = (0..cuts.len()).collect();
+    let mut ends = starts.clone();
+    // From the back, so that the next one is always the last.
+    starts.sort_by_key(|cut| std::cmp::Reverse(cuts[*cut].span.start));
+    ends.sort_by_key(|cut| std::cmp::Reverse(cuts[*cut].span.end));
     let mut decoded = 0;
     for unit in Units::new(content) {
-        let next = decoded + unit.decoded.length();
-        for (cut, span) in cuts.iter().zip(&mut spans) {
-            if (decoded..next).contains(&cut.span.start) {
-                span.start = unit.raw.start;
-            }
-            if decoded < cut.span.end && cut.span.end <= next {
-                span.end = unit.raw.end;
-            }
+        decoded += unit.decoded.length();
+        while let Some(cut) = starts.pop_if(|cut| cuts[*cut].span.start < decoded) {
+            spans[cut].start = unit.raw.start;
         }
-        decoded = next;
+        while let Some(cut) = ends.pop_if(|cut| cuts[*cut].span.end <= decoded) {
+            spans[cut].end = unit.raw.end;
+        }
     }
     spans
 }

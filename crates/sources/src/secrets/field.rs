@@ -1,5 +1,6 @@
 //! Known secret fields: finding the values at the paths that a source declares.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::{Cut, Document, Fields, Placeholder};
@@ -37,15 +38,15 @@ impl LastNames {
     }
 
     /// Those that stand in a document as texts, be it as names or values.
-    fn in_document(&self, root: Value<'_>) -> Vec<&'static str> {
-        let mut found = Vec::new();
+    fn in_document(&self, root: Value<'_>) -> BTreeSet<&'static str> {
+        let mut found = BTreeSet::new();
         for value in root.subtree().filter(|value| value.kind() == Kind::String) {
             let content = value.content();
             if let Some(first) = content.first()
                 && self.lengths[usize::from(*first)] >> (content.len() % 64) & 1 == 1
                 && let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(content))
             {
-                found.push(self.names[index]);
+                found.insert(self.names[index]);
             }
         }
         found
@@ -59,20 +60,21 @@ pub(super) fn cuts(document: Document<'_>, events: &[Value<'_>], out: &mut Vec<C
         return;
     }
     let stands = |field: &&SecretField| {
-        document.escaped_names || last_name(field).is_some_and(|name| names.contains(&name))
+        document.escaped_names || last_name(field).is_some_and(|name| names.contains(name))
     };
+    let mut taken = Taken { values: BTreeSet::new(), cuts: out };
     match document.fields {
         Fields::Of(source) => {
             for field in source.secrets.iter().filter(stands) {
                 let holders = events.iter().filter(|event| field.when.is_none_or(|when| when(**event)));
-                holders.for_each(|event| follow(*event, field.path, field, out));
+                holders.for_each(|event| taken.follow(*event, field.path, field));
             }
         }
         Fields::OfAnySource => {
             let fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
             let fields: Vec<_> = fields.filter(stands).collect();
             for object in document.root.subtree().filter(|value| value.kind() == Kind::Object) {
-                fields.iter().for_each(|field| follow_anywhere(object, field, out));
+                fields.iter().for_each(|field| taken.follow_anywhere(object, field));
             }
         }
     }
@@ -84,50 +86,63 @@ pub(super) fn tells_alone(field: &SecretField) -> bool {
     field.when.is_none() && matches!(below, [_] | ["**", _]) && below.last() == last_name(field).as_ref()
 }
 
-/// Takes `object` for an event that nobody recognised, or for a part of one.
-fn follow_anywhere(object: Value<'_>, field: &SecretField, out: &mut Vec<Cut>) {
-    let below = field.path.get(1..).unwrap_or_default();
-    match field.when {
-        Some(when) if when(object) => follow(object, field.path, field, out),
-        Some(_) => {}
-        // Every object is tried, so that any depth is reached without looking below it here.
-        None => follow(object, below.strip_prefix(&["**"]).unwrap_or(below), field, out),
-    }
+/// What has been taken out so far.
+struct Taken<'c> {
+    /// Where the values begin that have been taken, alone or as part of another: paths may lead to one value twice,
+    /// and hostile records nest secret fields in each other.
+    values: BTreeSet<usize>,
+    cuts: &'c mut Vec<Cut>,
 }
 
-fn follow(value: Value<'_>, path: &[&str], field: &SecretField, out: &mut Vec<Cut>) {
-    match path {
-        [] => leaves(value, field, out),
-        ["*", rest @ ..] => {
-            for child in value.items().chain(value.member_nodes().map(|(_, child)| child)) {
-                follow(child, rest, field, out);
-            }
+impl Taken<'_> {
+    /// Takes `object` for an event that nobody recognised, or for a part of one.
+    fn follow_anywhere(&mut self, object: Value<'_>, field: &SecretField) {
+        let below = field.path.get(1..).unwrap_or_default();
+        match field.when {
+            Some(when) if when(object) => self.follow(object, field.path, field),
+            Some(_) => {}
+            // Every object is tried, so that any depth is reached without looking below it here.
+            None => self.follow(object, below.strip_prefix(&["**"]).unwrap_or(below), field),
         }
-        ["**", rest @ ..] => {
-            for container in
-                value.subtree().filter(|value| matches!(value.kind(), Kind::Array | Kind::Object))
-            {
-                follow(container, rest, field, out);
+    }
+
+    fn follow(&mut self, value: Value<'_>, path: &[&str], field: &SecretField) {
+        match path {
+            [] => self.take(value, field),
+            ["*", rest @ ..] => {
+                for child in value.items().chain(value.member_nodes().map(|(_, child)| child)) {
+                    self.follow(child, rest, field);
+                }
             }
-        }
-        [name, rest @ ..] => {
-            if let Some(child) = value.get(name) {
-                follow(child, rest, field, out);
+            ["**", rest @ ..] => {
+                for value in
+                    value.subtree().filter(|value| matches!(value.kind(), Kind::Array | Kind::Object))
+                {
+                    self.follow(value, rest, field);
+                }
+            }
+            [name, rest @ ..] => {
+                if let Some(child) = value.get(name) {
+                    self.follow(child, rest, field);
+                }
             }
         }
     }
-}
 
-/// Every string and number of a secret value; the names of its members stay.
-fn leaves(value: Value<'_>, field: &SecretField, out: &mut Vec<Cut>) {
-    let mut containers = vec![value];
-    while let Some(value) = containers.pop() {
-        match value.kind() {
-            Kind::Object => containers.extend(value.member_nodes().map(|(_, child)| child)),
-            Kind::Array => containers.extend(value.items()),
-            Kind::String => out.extend(string(value, field)),
-            Kind::Number => out.push(number(value, field)),
-            Kind::Null | Kind::Bool => {}
+    /// Takes every string and number of a secret value; the names of its members stay.
+    fn take(&mut self, value: Value<'_>, field: &SecretField) {
+        let mut values = vec![value];
+        while let Some(value) = values.pop() {
+            if !self.values.insert(value.span().start) {
+                continue;
+            }
+            match value.kind() {
+                Kind::Object => values.extend(value.member_nodes().map(|(_, child)| child)),
+                Kind::Array => values.extend(value.items()),
+                Kind::String => self.cuts.extend(string(value, field)),
+                Kind::Number => self.cuts.push(number(value, field)),
+                Kind::Null | Kind::Bool => {}
+            }
         }
     }
 }

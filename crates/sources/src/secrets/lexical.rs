@@ -34,6 +34,7 @@ static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| automaton(NAMES.iter()))
 /// Every secret of the bytes, as far as words show it.
 pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
     let mut cuts = Vec::new();
+    // Everything before this has been looked at; what is inside a secret value is not looked at again.
     let mut from = 0;
     while let Some(found) = FINDER.find(Input::new(bytes).span(from..bytes.len())) {
         from = found.start() + 1;
@@ -41,7 +42,7 @@ pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
             if let Some(field) = rule_for(name, wholeness)
                 && let Some(value) = value_behind(bytes, found.start()..found.start() + name.len())
             {
-                value.cuts(bytes, field, &mut cuts);
+                from = from.max(value.cuts(bytes, field, &mut cuts));
             }
         }
     }
@@ -70,9 +71,12 @@ struct Found {
     backslashes: usize,
 }
 
+/// Most backslashes before a quote: of a document wrapped in strings six times.
+const MOST_BACKSLASHES: usize = 63;
+
 /// The value behind the member name at `name`, if that is one: in quotes, with a colon behind them.
 fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
-    let backslashes = backslashes_before_quote(bytes, name.end);
+    let backslashes = backslashes_at(bytes, name.end, MOST_BACKSLASHES);
     let quote = name.end + backslashes;
     let opens = bytes[..name.start].last() == Some(&b'"');
     if !opens || bytes.get(quote) != Some(&b'"') {
@@ -83,11 +87,13 @@ fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
 }
 
 impl Found {
-    fn cuts(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) {
+    /// Adds the value's secrets, and says where the value ends.
+    fn cuts(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
         match bytes.get(self.start + self.backslashes_at(bytes, self.start)) {
             Some(b'"') => {
                 let string = self.string(bytes, self.start);
-                out.extend(self.cut(bytes, string, field));
+                out.extend(self.cut(bytes, string.clone(), field));
+                string.end
             }
             Some(b'{' | b'[') => self.container(bytes, field, out),
             Some(b'-' | b'0'..=b'9') => {
@@ -95,13 +101,14 @@ impl Found {
                 let quote = if self.backslashes == 0 { "\"" } else { "\\\"" };
                 let span = self.start..self.start + digits;
                 out.push(Cut { quote, ..Cut::new(span, field.rule, Transform::Nothing, &[]) });
+                self.start + digits
             }
-            _ => {}
+            _ => self.start,
         }
     }
 
-    /// Every string in the object or array that begins here which is not a member's name.
-    fn container(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) {
+    /// Adds every string in the object or array that begins here which is not a member's name.
+    fn container(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
         let mut depth = 0_usize;
         let mut at = self.start;
         while let Some(byte) = bytes.get(at) {
@@ -119,10 +126,11 @@ impl Found {
                 _ => {}
             }
             if depth == 0 {
-                return;
+                break;
             }
             at += 1;
         }
+        at.min(bytes.len())
     }
 
     fn cut(&self, bytes: &[u8], string: Range<usize>, field: &SecretField) -> Option<Cut> {
@@ -151,12 +159,13 @@ impl Found {
     }
 
     fn backslashes_at(&self, bytes: &[u8], at: usize) -> usize {
-        backslashes_before_quote(bytes, at).min(self.backslashes)
+        backslashes_at(bytes, at, self.backslashes)
     }
 }
 
-fn backslashes_before_quote(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..).unwrap_or_default().iter().take_while(|byte| **byte == b'\\').count()
+/// Backslashes from `at` on, at most `most`.
+fn backslashes_at(bytes: &[u8], at: usize, most: usize) -> usize {
+    bytes.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| **byte == b'\\').count()
 }
 
 fn skip_blanks(bytes: &[u8], at: usize) -> usize {

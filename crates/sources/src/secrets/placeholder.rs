@@ -30,6 +30,17 @@ impl<'a> Placeholder<'a> {
     }
 }
 
+/// Every placeholder in captured bytes, with the offset at which it begins.
+pub fn placeholders(captured: &[u8]) -> Vec<(usize, Placeholder<'_>)> {
+    let mut found = Vec::new();
+    for start in memchr::memmem::find_iter(captured, OPENING.as_bytes()) {
+        let rest = &captured[start..captured.len().min(start + LONGEST)];
+        let text = memchr::memchr(b']', rest).and_then(|end| std::str::from_utf8(&rest[..=end]).ok());
+        found.extend(text.and_then(Placeholder::read).map(|placeholder| (start, placeholder)));
+    }
+    found
+}
+
 /// Writes the text of a placeholder.
 pub(super) fn write(rule: &str, kept: Option<&(&'static str, String)>, out: &mut Vec<u8>) {
     out.extend_from_slice(OPENING.as_bytes());
@@ -55,6 +66,11 @@ pub(super) fn covers(text: &[u8], at: usize) -> bool {
     from + start <= at
         && at < from + start + end
         && std::str::from_utf8(&candidate[..end]).is_ok_and(|text| Placeholder::read(text).is_some())
+}
+
+/// Whether a placeholder begins somewhere in `text`.
+pub(super) fn begins_in(text: &[u8]) -> bool {
+    memchr::memmem::find(text, OPENING.as_bytes()).is_some()
 }
 
 /// Whether a byte may stand in the value that a placeholder keeps.

@@ -3,6 +3,7 @@
 //! Each format begins with an anchor that rarely stands in ordinary text; behind it, enough of the structure is
 //! checked that ordinary text does not match. The texts are decoded strings, or raw bytes in which no escape stands.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64::Engine as _;
@@ -24,9 +25,9 @@ pub(super) struct TokenFormat {
 
 enum Shape {
     /// The anchor and a run of characters behind it.
-    Run { class: fn(u8) -> bool, length: Length, check: fn(&[u8]) -> bool },
+    Run { class: fn(u8) -> bool, at_least: usize, check: fn(&[u8]) -> bool },
     /// The run alone; the anchor is a name that stays.
-    Value { class: fn(u8) -> bool, length: Length },
+    Value { class: fn(u8) -> bool, at_least: usize },
     /// `BEGIN` to `END` of a PEM block.
     PrivateKey,
     /// JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1).
@@ -35,11 +36,11 @@ enum Shape {
     UrlPassword,
 }
 
-/// Length of the run behind an anchor, in bytes.
-enum Length {
-    AtLeast(usize),
-    Exactly(usize),
-}
+/// How much of a run its check looks at; what it holds of a beginning holds of the whole.
+const CHECKED_BYTES: usize = 256;
+
+/// Longest JWT header that is decoded, in base64. Real ones take some 100 bytes, with a key id or thumbprint.
+const LONGEST_JWT_HEADER: usize = 1024;
 
 /// Every format, the one that says most first: where two match the same text, the first gives its rule.
 pub(super) const FORMATS: &[TokenFormat] = &[
@@ -63,87 +64,167 @@ pub(super) const FORMATS: &[TokenFormat] = &[
             "AQoDYXdz",
         ],
         transform: Transform::Nothing,
-        shape: run(is_base64_or_percent, Length::AtLeast(64)),
+        shape: run(is_base64_or_percent, 64),
     },
     TokenFormat {
         rule: "token.github",
         anchors: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
         transform: Transform::Sha256Base64,
-        shape: run(is_word, Length::AtLeast(36)),
+        shape: run(is_word, 36),
     },
     TokenFormat {
         rule: "token.github",
         anchors: &["github_pat_"],
         transform: Transform::Sha256Base64,
-        shape: run(is_word, Length::AtLeast(60)),
+        shape: run(is_word, 60),
     },
-    plain("token.vault", &["hvs.", "hvb.", "hvr."], run(is_url_safe, Length::AtLeast(24))),
+    plain("token.vault", &["hvs.", "hvb.", "hvr."], run(is_url_safe, 24)),
     plain(
         "token.slack",
         &["xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-"],
-        Shape::Run { class: is_url_safe, length: Length::AtLeast(20), check: has_digit },
+        Shape::Run { class: is_url_safe, at_least: 20, check: has_digit },
     ),
-    plain("token.gitlab", &["glpat-"], run(is_url_safe, Length::AtLeast(20))),
-    plain("token.npm", &["npm_"], run(is_word, Length::Exactly(36))),
-    plain("token.pypi", &["pypi-AgE"], run(is_url_safe, Length::AtLeast(50))),
-    plain("token.anthropic", &["sk-ant-"], run(is_url_safe, Length::AtLeast(20))),
+    plain("token.gitlab", &["glpat-"], run(is_url_safe, 20)),
+    plain("token.npm", &["npm_"], run(is_word, 36)),
+    plain("token.pypi", &["pypi-AgE"], run(is_url_safe, 50)),
+    plain("token.anthropic", &["sk-ant-"], run(is_url_safe, 20)),
+    plain("token.openai", &["sk-"], Shape::Run { class: is_url_safe, at_least: 32, check: is_mixed }),
+    plain("token.google_oauth", &["ya29."], run(is_url_safe_or_dot, 20)),
+    plain("token.google_api_key", &["AIza"], run(is_url_safe, 35)),
+    plain("token.digitalocean", &["dop_v1_"], run(|byte| byte.is_ascii_hexdigit(), 64)),
     plain(
-        "token.openai",
-        &["sk-"],
-        Shape::Run { class: is_url_safe, length: Length::AtLeast(32), check: is_mixed },
+        "token.sendgrid",
+        &["SG."],
+        Shape::Run { class: is_url_safe_or_dot, at_least: 66, check: is_sendgrid },
     ),
-    plain("token.google_oauth", &["ya29."], run(is_url_safe_or_dot, Length::AtLeast(20))),
-    plain("token.google_api_key", &["AIza"], run(is_url_safe, Length::Exactly(35))),
-    plain("token.digitalocean", &["dop_v1_"], run(|byte| byte.is_ascii_hexdigit(), Length::Exactly(64))),
-    plain("token.sendgrid", &["SG."], run(is_url_safe_or_dot, Length::Exactly(66))),
     plain(
         "token.azure_account_key",
         &["AccountKey="],
-        Shape::Value { class: is_base64_or_percent, length: Length::AtLeast(86) },
+        Shape::Value { class: is_base64_or_percent, at_least: 86 },
     ),
     plain(
         "url.aws_signature",
         &["X-Amz-Signature=", "x-amz-signature="],
-        Shape::Value { class: |byte| byte.is_ascii_hexdigit(), length: Length::Exactly(64) },
+        Shape::Value { class: |byte| byte.is_ascii_hexdigit(), at_least: 64 },
     ),
     plain(
         "url.aws_security_token",
         &["X-Amz-Security-Token=", "x-amz-security-token="],
-        Shape::Value { class: is_base64_or_percent, length: Length::AtLeast(16) },
+        Shape::Value { class: is_base64_or_percent, at_least: 16 },
     ),
     plain(
         "http.bearer",
         &["Bearer ", "Bearer+", "Bearer%20", "bearer ", "bearer+", "bearer%20"],
-        Shape::Value { class: is_bearer, length: Length::AtLeast(20) },
+        Shape::Value { class: is_bearer, at_least: 20 },
     ),
     plain("url.password", &["://"], Shape::UrlPassword),
 ];
 
-impl TokenFormat {
-    /// The secrets that an anchor at `at` begins or announces.
-    pub(super) fn secrets_at(&self, text: &[u8], at: usize) -> impl Iterator<Item = Range<usize>> {
-        let stands =
-            move |anchor: &&&str| text.get(at..).is_some_and(|rest| rest.starts_with(anchor.as_bytes()));
-        let anchors = self.anchors.iter().filter(stands);
-        anchors.filter_map(move |anchor| self.secret_behind(text, at..at + anchor.len()))
+/// A search for the secrets of one text, from its front to its back.
+///
+/// What it remembers keeps the search linear: hostile text repeats anchors inside one long run.
+pub(super) struct Search<'t> {
+    text: &'t [u8],
+    /// Where secrets end that have been found.
+    ends: BTreeSet<usize>,
+    /// By format.
+    progress: [Progress; FORMATS.len()],
+}
+
+/// How far a format has come.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// Everything before this is a secret that the format has found, or before one.
+    covered: usize,
+    /// The run last looked at.
+    run_start: usize,
+    run_end: usize,
+}
+
+/// A secret of a known format.
+pub(super) struct Found {
+    /// Index in [`FORMATS`].
+    pub format: usize,
+    /// Where it stands in the text.
+    pub span: Range<usize>,
+}
+
+impl<'t> Search<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Self {
+        Self { text, ends: BTreeSet::new(), progress: [Progress::default(); FORMATS.len()] }
     }
 
-    fn secret_behind(&self, text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
-        let span = match &self.shape {
-            Shape::Run { class, length, check } => {
-                let end = end_of_run(text, anchor.end, *class, length)?;
-                (begins_word(text, anchor.start) && check(&text[anchor.start..end]))
-                    .then_some(anchor.start..end)
+    /// Adds the secrets that an anchor at `at` begins or announces. Anchors come in order.
+    pub(super) fn look_at(&mut self, at: usize, out: &mut Vec<Found>) {
+        for (index, format) in FORMATS.iter().enumerate() {
+            let rest = self.text.get(at..).unwrap_or_default();
+            for anchor in format.anchors.iter().filter(|anchor| rest.starts_with(anchor.as_bytes())) {
+                if let Some(span) = self.secret_behind(index, at..at + anchor.len()) {
+                    self.progress[index].covered = span.end;
+                    self.ends.insert(span.end);
+                    out.push(Found { format: index, span });
+                }
             }
-            Shape::Value { class, length } => {
-                let end = end_of_run(text, anchor.end, *class, length)?;
-                Some(anchor.end..end)
+        }
+    }
+
+    fn secret_behind(&mut self, index: usize, anchor: Range<usize>) -> Option<Range<usize>> {
+        if anchor.start < self.progress[index].covered {
+            return None;
+        }
+        let span = match &FORMATS[index].shape {
+            Shape::Run { class, at_least, check } => {
+                let end = self.end_of_run(index, anchor.end, *class);
+                let beginning = &self.text[anchor.start..end.min(anchor.start + CHECKED_BYTES)];
+                let fits =
+                    end - anchor.end >= *at_least && self.begins_word(anchor.start) && check(beginning);
+                fits.then_some(anchor.start..end)
             }
-            Shape::PrivateKey => private_key(text, anchor),
-            Shape::Jwt => jwt(text, anchor.start),
-            Shape::UrlPassword => url_password(text, anchor),
+            Shape::Value { class, at_least } => {
+                let end = self.end_of_run(index, anchor.end, *class);
+                (end - anchor.end >= *at_least).then_some(anchor.end..end)
+            }
+            Shape::PrivateKey => private_key(self.text, anchor),
+            Shape::Jwt => self.jwt(index, anchor.start),
+            Shape::UrlPassword => url_password(self.text, anchor),
         }?;
-        (!placeholder::covers(text, span.start)).then_some(span)
+        (!placeholder::covers(self.text, span.start)).then_some(span)
+    }
+
+    /// End of the run of `class` from `from`; one run is walked once.
+    fn end_of_run(&mut self, index: usize, from: usize, class: fn(u8) -> bool) -> usize {
+        let progress = &mut self.progress[index];
+        if !(progress.run_start..=progress.run_end).contains(&from) || progress.run_end == 0 {
+            let rest = self.text.get(from..).unwrap_or_default();
+            progress.run_start = from;
+            progress.run_end = from + rest.iter().take_while(|byte| class(**byte)).count();
+        }
+        progress.run_end
+    }
+
+    /// Whether a word can begin at `at`: nothing of a word stands before it, or a secret that will not stay, or a
+    /// percent escape such as `%3D`.
+    fn begins_word(&self, at: usize) -> bool {
+        match self.text.get(..at).unwrap_or_default() {
+            [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
+            [.., before] => !is_word(*before) || self.ends.contains(&at),
+            [] => true,
+        }
+    }
+
+    fn jwt(&mut self, index: usize, start: usize) -> Option<Range<usize>> {
+        // Behind a full stop it is the payload of a token that begins before.
+        if !self.begins_word(start) || self.text[..start].last() == Some(&b'.') {
+            return None;
+        }
+        let window = &self.text[start..self.text.len().min(start + LONGEST_JWT_HEADER)];
+        let header_end = memchr::memchr(b'.', window)?;
+        let header = URL_SAFE_NO_PAD.decode(&window[..header_end]).ok()?;
+        memchr::memmem::find(&header, b"\"alg\"")?;
+        // A JWS has three segments and a JWE five, of which some may be empty; only the payload is asked for.
+        let end = self.end_of_run(index, start, is_url_safe_or_dot);
+        let payload = &self.text[start + header_end + 1..end];
+        (memchr::memchr(b'.', payload)? > 0).then_some(start..end)
     }
 }
 
@@ -151,58 +232,26 @@ const fn plain(rule: &'static str, anchors: &'static [&'static str], shape: Shap
     TokenFormat { rule, anchors, transform: Transform::Nothing, shape }
 }
 
-const fn run(class: fn(u8) -> bool, length: Length) -> Shape {
-    Shape::Run { class, length, check: |_| true }
-}
-
-fn end_of_run(text: &[u8], from: usize, class: fn(u8) -> bool, length: &Length) -> Option<usize> {
-    let found = length_of_run(text, from, class);
-    let fits = match *length {
-        Length::AtLeast(least) => found >= least,
-        Length::Exactly(exact) => found == exact,
-    };
-    fits.then_some(from + found)
-}
-
-fn length_of_run(text: &[u8], from: usize, class: fn(u8) -> bool) -> usize {
-    text.get(from..).unwrap_or_default().iter().take_while(|byte| class(**byte)).count()
-}
-
-/// Whether a word can begin at `at`: nothing of a word stands before it, or a percent escape such as `%3D`.
-fn begins_word(text: &[u8], at: usize) -> bool {
-    match text.get(..at).unwrap_or_default() {
-        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
-        [.., before] => !is_word(*before),
-        [] => true,
-    }
+const fn run(class: fn(u8) -> bool, at_least: usize) -> Shape {
+    Shape::Run { class, at_least, check: |_| true }
 }
 
 /// Through the end of the `END` line, or to the end of the string where that is missing.
 fn private_key(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
-    let string = &text[anchor.start..];
-    let string = &string[..memchr::memchr(b'"', string).unwrap_or(string.len())];
-    let label_end = anchor.len() + memchr::memmem::find(string.get(anchor.len()..)?, b"-----")?;
-    if label_end > 64 || memchr::memmem::find(&string[..label_end], b"PRIVATE KEY").is_none() {
+    const LONGEST_LABEL: usize = 64;
+    let window = &text[anchor.end..text.len().min(anchor.end + LONGEST_LABEL)];
+    let label = &window[..memchr::memmem::find(window, b"-----")?];
+    let is_label = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ';
+    if !label.iter().all(is_label) || memchr::memmem::find(label, b"PRIVATE KEY").is_none() {
         return None;
     }
+    let string = &text[anchor.start..];
+    let string = &string[..memchr::memchr(b'"', string).unwrap_or(string.len())];
     let end = memchr::memmem::find(string, b"-----END ").and_then(|end| {
         let label = end + b"-----END ".len();
         Some(label + memchr::memmem::find(&string[label..], b"-----")? + b"-----".len())
     });
     Some(anchor.start..anchor.start + end.unwrap_or(string.len()))
-}
-
-fn jwt(text: &[u8], start: usize) -> Option<Range<usize>> {
-    if !begins_word(text, start) || text[..start].last() == Some(&b'.') {
-        return None;
-    }
-    let end = start + length_of_run(text, start, is_url_safe_or_dot);
-    let segments: Vec<&[u8]> = text[start..end].split(|byte| *byte == b'.').collect();
-    let header = URL_SAFE_NO_PAD.decode(segments[0]).ok()?;
-    // A JWS has three segments and a JWE five; a full stop that ends a sentence may follow.
-    let names_algorithm = memchr::memmem::find(&header, b"\"alg\"").is_some();
-    let has_payload = segments.len() >= 3 && !segments[1].is_empty();
-    (names_algorithm && has_payload).then_some(start..end)
 }
 
 /// The text of the `jti` claim of a JWT, if it is an identifier of ordinary characters.
@@ -229,7 +278,9 @@ fn url_password(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
         .iter()
         .position(|byte| matches!(byte, b'@' | b'/' | b'?' | b'#' | b'"' | b'<' | b'>' | 0..=b' '))?;
     let colon = memchr::memchr(b':', &rest[..end])?;
-    (rest[end] == b'@' && colon + 1 < end).then_some(anchor.end + colon + 1..anchor.end + end)
+    // A part that was withheld may have held a `/`, which would have ended the search before.
+    let withheld = placeholder::begins_in(&rest[..end]);
+    (rest[end] == b'@' && colon + 1 < end && !withheld).then_some(anchor.end + colon + 1..anchor.end + end)
 }
 
 fn is_word(byte: u8) -> bool {
@@ -259,4 +310,10 @@ fn has_digit(text: &[u8]) -> bool {
 
 fn is_mixed(text: &[u8]) -> bool {
     has_digit(text) && text.iter().any(u8::is_ascii_uppercase) && text[3..].iter().any(u8::is_ascii_lowercase)
+}
+
+/// 22 and 43 characters with a full stop between them.
+fn is_sendgrid(text: &[u8]) -> bool {
+    let parts = (text.get(3..25), text.get(25), text.get(26..69));
+    matches!(parts, (Some(id), Some(b'.'), Some(secret)) if !id.contains(&b'.') && !secret.contains(&b'.'))
 }
