@@ -24,16 +24,15 @@ use crate::json::Value;
 /// The effects of an event, with the keys of what they touch.
 pub(super) fn effects(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>) -> Vec<Effect> {
     if issues_role_session(act) {
+        let effects = if act.succeeded() { vec![role_session(act, keys)] } else { Vec::new() };
         // A refused attempt, too, says which workload asked.
         workload::of_request(act, keys);
+        return effects;
     }
     if !act.succeeded() {
         return Vec::new();
     }
     let operation = act.base_operation();
-    if issues_role_session(act) {
-        return vec![role_session(act, keys)];
-    }
     if let Some(row) = named(&act.service, operation) {
         return of_row(act, principal, &row, keys).into_iter().collect();
     }
@@ -45,7 +44,7 @@ pub(super) fn effects(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>)
         ("sts", "GetFederationToken") => vec![federated(act, keys)],
         ("sts", "AssumeRoot") => vec![assumed_root(act, keys)],
         ("rolesanywhere", "CreateSession") => anywhere(act, keys),
-        ("signin", "ConsoleLogin") => vec![signed_in(act, principal, keys)],
+        ("signin", "ConsoleLogin" | "SwitchRole") => vec![signed_in(act, principal, keys)],
         ("iam", "CreateServiceLinkedRole") => vec![service_linked_role(act, keys)],
         ("iam", "UploadSSHPublicKey") => uploaded_ssh_key(act, principal, keys),
         ("ec2-instance-connect", "SendSSHPublicKey" | "SendSerialConsoleSSHPublicKey") => {
@@ -56,7 +55,8 @@ pub(super) fn effects(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>)
         }
         // Any other service that hands out a session writes it in the same place.
         _ if text(act.response(&["credentials", "accessKeyId"])).is_some() => {
-            vec![vended(act, Some(principal.actor.clone()), keys)]
+            let known = principal.actor.kind != IdentityKind::Unknown;
+            vec![vended(act, known.then(|| principal.actor.clone()), keys)]
         }
         _ => Vec::new(),
     }
@@ -110,10 +110,11 @@ enum Naming {
     Within(KeyKind, &'static [&'static str]),
 }
 
-/// `requestParameters` or `responseElements`, and the members from there.
+/// `requestParameters`, `responseElements` or `additionalEventData`, and the members from there.
 enum Place {
     Request(&'static [&'static str]),
     Response(&'static [&'static str]),
+    Additional(&'static [&'static str]),
 }
 
 /// Who the credential speaks for.
@@ -128,7 +129,7 @@ enum Subject {
     Nobody,
 }
 
-use Place::{Request, Response};
+use Place::{Additional, Request, Response};
 
 const fn row(kind: EffectKind, name: KeyKind, class: CredentialClass, at: &'static [Place]) -> Row {
     Row { change: Change::Always(kind), name: Naming::Everywhere(name), class, at, subject: Subject::User }
@@ -262,8 +263,9 @@ fn named_redshift(operation: &str) -> Option<Row> {
 }
 
 fn named_secret(operation: &str) -> Option<Row> {
-    const AT: &[Place] = &[Response(&["aRN"]), Response(&["arn"]), Request(&["secretId"])];
-    (operation == "RotateSecret").then(|| Row {
+    const AT: &[Place] =
+        &[Response(&["aRN"]), Response(&["arn"]), Request(&["secretId"]), Additional(&["SecretId"])];
+    matches!(operation, "RotateSecret" | "RotationSucceeded").then(|| Row {
         name: Naming::Region(key::SECRET),
         subject: Subject::Nobody,
         ..row(EffectKind::Rotate, key::SECRET, CredentialClass::LongLived, AT)
@@ -285,6 +287,7 @@ fn of_row(act: &Act<'_>, principal: &Principal, row: &Row, keys: &mut Vec<Key>) 
         text(match place {
             Request(path) => act.request(path),
             Response(path) => act.response(path),
+            Additional(path) => act.fields.additional_data.and_then(|data| data.path(path)),
         })
     });
     let own_password = matches!(row.name, Naming::Account(_)) && id.is_none();
@@ -386,13 +389,14 @@ fn bulk(act: &Act<'_>, operation: &str) -> Option<Bulk> {
         ("iam", "DeleteRole") => (EffectKind::Revoke, role(), "every session of the role".to_owned()),
         ("iam", operation) if changes_policies(operation) => {
             let selector = if operation.contains("Role") {
-                "every session of the role"
-            } else if operation.contains("Group") {
-                "every credential of the group's users"
+                "every session of the role".to_owned()
+            } else if operation.contains("User") {
+                "every credential of the user".to_owned()
             } else {
-                "every credential of the user"
+                let group = text(act.request(&["groupName"])).unwrap_or_default();
+                format!("every credential of the users in group {group}")
             };
-            (EffectKind::Scope, user().or_else(role), selector.to_owned())
+            (EffectKind::Scope, user().or_else(role), selector)
         }
         ("sso", "DeleteAccountAssignment" | "CreateAccountAssignment") => {
             let kind = if operation.starts_with("Delete") { EffectKind::Revoke } else { EffectKind::Scope };
@@ -487,9 +491,6 @@ fn role_session(act: &Act<'_>, keys: &mut Vec<Key>) -> Effect {
     let role = arns.iter().rev().find_map(|arn| split_role_arn(arn)).map(|(role, _)| role.to_owned());
     let account = arns.iter().find_map(|arn| account_of_arn(arn)).unwrap_or(&act.account).to_owned();
     let session = text(act.request(&["roleSessionName"]));
-    for arn in &arns {
-        keys.push(key(Role::Subject, global(key::ARN, arn), Trust::IssuerAsserted));
-    }
     let subject = role_identity(RoleSession {
         principal_id: id.as_deref(),
         role: role.as_deref(),
@@ -498,6 +499,9 @@ fn role_session(act: &Act<'_>, keys: &mut Vec<Key>) -> Effect {
         arns,
     });
     list_role(&subject, &account, Role::Subject, keys);
+    for arn in &subject.alt_names {
+        keys.push(key(Role::Subject, global(key::ARN, arn), Trust::IssuerAsserted));
+    }
     if let Some(id) = id {
         keys.push(key::session(Role::Issued, global(key::ROLE_SESSION, id), act.time.at));
     }
@@ -569,6 +573,10 @@ fn anywhere(act: &Act<'_>, keys: &mut Vec<Key>) -> Vec<Effect> {
         if let Some(id) = id {
             keys.push(key::session(Role::Issued, global(key::ROLE_SESSION, id), act.time.at));
         }
+        if let Some(source) = text(set.get("sourceIdentity")) {
+            // Taken from the certificate, not from the caller.
+            keys.push(key(Role::Behalf, global(key::SOURCE_IDENTITY, source), Trust::IssuerAsserted));
+        }
         effects.push(Effect {
             credential: access_key(set.get("credentials"), keys),
             subject: Some(subject),
@@ -579,7 +587,7 @@ fn anywhere(act: &Act<'_>, keys: &mut Vec<Key>) -> Vec<Effect> {
     effects
 }
 
-/// A console session: named by who signed in, and by when.
+/// A console session, as oneself or as another role: named by who it is, and by when it began.
 fn signed_in(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>) -> Effect {
     let user = act.fields.user_identity;
     let who = ["principalId", "arn"].iter().find_map(|name| text(user.and_then(|user| user.get(name))));

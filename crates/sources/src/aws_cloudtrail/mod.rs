@@ -398,13 +398,65 @@ fn coverage_hints(act: &Act<'_>) -> Vec<CoverageHint> {
 }
 
 /// The keys in the order listed, so that of several in one role the first is the one that the actor or the
-/// credential is named by.
+/// credential is named by. Where two statements differ in who vouches for the value, the stronger one stays.
 fn without_repeats(keys: Vec<Key>) -> Vec<Key> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by(|one, other| keys[*one].cmp(&keys[*other]).then(one.cmp(other)));
     let mut repeats: Vec<bool> = vec![false; keys.len()];
     for pair in order.windows(2) {
-        repeats[pair[1]] = keys[pair[0]] == keys[pair[1]];
+        let (first, second) = (&keys[pair[0]], &keys[pair[1]]);
+        repeats[pair[1]] = first.at == second.at
+            && (first.role, first.form) == (second.role, second.form)
+            && (&first.kind, &first.scope, &first.value) == (&second.kind, &second.scope, &second.value);
     }
     keys.into_iter().zip(repeats).filter_map(|(key, repeat)| (!repeat).then_some(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{AtEnd, Tape};
+
+    fn is_recognised(text: &str) -> bool {
+        let mut tape = Tape::new();
+        tape.parse_prefix(text.as_bytes(), AtEnd::Yes);
+        recognises(tape.root(text.as_bytes()))
+    }
+
+    #[test]
+    fn look_alikes_are_left_to_others() {
+        for text in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"eventName":"x"}"#,
+            r#"{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","userIdentity":{}}"#,
+            r#"{"eventSource":"app.example","eventName":"x","eventTime":"2026-08-14T09:15:00Z"}"#,
+            r#"{"detail-type":"EC2 Instance State-change Notification","detail":{"state":"running"}}"#,
+            r#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{\"kind\":\"Event\",\"auditID\":\"1\"}"}]}"#,
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"CWL CONTROL MESSAGE"}]}"#,
+            r#"{"digestS3Object":null}"#,
+        ] {
+            assert!(!is_recognised(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_member_name_is_the_same_name() {
+        let text = r#"{"event\u0056ersion":"1.11","eventSource":"sts.amazonaws.com","eventName":"x","awsRegion":"y"}"#;
+        assert!(is_recognised(text));
+    }
+
+    #[test]
+    fn the_stronger_of_two_statements_stays_in_its_place() {
+        let says = |value: &str, trust| key(Role::Workload, global(key::INSTANCE, value), trust);
+        let listed = vec![
+            says("i-2", Trust::SelfAsserted),
+            says("i-1", Trust::SelfAsserted),
+            says("i-1", Trust::IssuerAsserted),
+            says("i-2", Trust::SelfAsserted),
+        ];
+        let kept = vec![says("i-2", Trust::SelfAsserted), says("i-1", Trust::IssuerAsserted)];
+        assert_eq!(without_repeats(listed), kept);
+    }
 }

@@ -6,19 +6,19 @@
 use ascribe_model::{Authority, AuthorityBasis, AuthorityKind, Decision, Outcome, Status};
 
 use super::record::{Fields, text};
+use crate::json::{Kind, Value};
 
-/// A policy's type as error messages name it, in lower case, and what sort of authority it is. A phrase that
-/// contains another comes first.
+/// A policy's type as error messages name it, and what sort of authority it is.
 const POLICY_TYPES: [(&str, AuthorityKind); 9] = [
-    ("service control policy", AuthorityKind::OrganizationPolicy),
-    ("resource control policy", AuthorityKind::OrganizationPolicy),
+    ("assume role policy", AuthorityKind::Policy),
     ("identity-based policy", AuthorityKind::Policy),
+    ("permissions boundary", AuthorityKind::Policy),
+    ("resource control policy", AuthorityKind::OrganizationPolicy),
     ("resource-based policy", AuthorityKind::Policy),
     ("role trust policy", AuthorityKind::Policy),
-    ("permissions boundary", AuthorityKind::Policy),
+    ("service control policy", AuthorityKind::OrganizationPolicy),
     ("session policy", AuthorityKind::SessionPolicy),
-    ("vpc endpoint policy", AuthorityKind::Policy),
-    ("assume role policy", AuthorityKind::Policy),
+    ("VPC endpoint policy", AuthorityKind::Policy),
 ];
 
 /// Codes for a caller who was not accepted, without `Client.` before and `Exception` behind.
@@ -49,6 +49,8 @@ pub(super) fn outcome(fields: &Fields<'_>, service: &str, operation: &str) -> Ou
         _ if fields.insight.is_some() => Status::Unknown,
         Some(code) if is_refusal(code) => Status::Denied,
         Some(_) => Status::Failure,
+        // Whatever stands there in place of a code, it is no evidence of success.
+        None if is_not_text(fields.error_code) || is_not_text(fields.error_message) => Status::Unknown,
         None => stated_result(fields, service, operation).unwrap_or(if status_detail.is_some() {
             Status::Failure
         } else {
@@ -86,14 +88,16 @@ struct Reason<'a> {
 /// allows the … action`. The words in front hold names that the caller chose, so the last such phrase counts.
 fn reason(message: &str) -> Option<Reason<'_>> {
     let lower = message.to_ascii_lowercase();
-    let start = ["with an explicit deny in ", "due to an explicit deny in ", "because no "]
+    let start = ["with an explicit deny in ", "due to an explicit deny in ", "denied due to ", "because no "]
         .iter()
         .filter_map(|phrase| lower.rfind(phrase))
         .max()?;
     let words = &message[start..];
     let (at, policy, kind) = POLICY_TYPES
         .iter()
-        .filter_map(|(policy, kind)| Some((lower[start..].find(policy)?, *policy, *kind)))
+        .filter_map(|(policy, kind)| {
+            Some((lower[start..].find(&policy.to_ascii_lowercase())?, *policy, *kind))
+        })
         .min_by_key(|(at, ..)| *at)?;
     let arn = words[at + policy.len()..]
         .strip_prefix(": ")
@@ -101,6 +105,10 @@ fn reason(message: &str) -> Option<Reason<'_>> {
         .and_then(|rest| rest.split_whitespace().next())
         .map(|arn| arn.trim_end_matches(['.', ',']));
     Some(Reason { kind, policy, arn, words })
+}
+
+fn is_not_text(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| value.kind() != Kind::String)
 }
 
 /// Whether the code says that the caller was not accepted or not allowed.
@@ -122,7 +130,7 @@ fn stated_result(fields: &Fields<'_>, service: &str, operation: &str) -> Option<
             "SUCCEEDED" => Some(Status::Success),
             "FAILED" => Some(Status::Failure),
             "IN_PROGRESS" => Some(Status::Pending),
-            _ => None,
+            _ => Some(Status::Unknown),
         };
     }
     if service != "signin" {
@@ -160,7 +168,7 @@ mod tests {
                 Policy,
                 "permissions boundary",
             ),
-            ("because no VPC endpoint policy allows the s3:GetObject action", Policy, "vpc endpoint policy"),
+            ("because no VPC endpoint policy allows the s3:GetObject action", Policy, "VPC endpoint policy"),
             ("because no role trust policy allows the sts:AssumeRole action", Policy, "role trust policy"),
             (
                 "because no service control policy allows the s3:GetObject action",
@@ -179,6 +187,7 @@ mod tests {
             ),
             ("with an explicit deny in an identity-based policy", Policy, "identity-based policy"),
             ("with an explicit deny in a permissions boundary", Policy, "permissions boundary"),
+            ("was denied due to a VPC endpoint policy", Policy, "VPC endpoint policy"),
             (
                 "due to an explicit deny in a Service Control Policy",
                 OrganizationPolicy,
@@ -187,7 +196,8 @@ mod tests {
         ] {
             let full =
                 format!("User: arn:aws:iam::111122223333:user/x is not authorized to perform: a:B {message}");
-            let expected = Reason { kind, policy, arn: None, words: message };
+            let words = message.strip_prefix("was ").unwrap_or(message);
+            let expected = Reason { kind, policy, arn: None, words };
             assert_eq!(reason(&full), Some(expected), "{message}");
         }
     }

@@ -84,7 +84,7 @@ pub(super) fn principal(act: &Act<'_>, keys: &mut Vec<Key>) -> Principal {
         issued_to: text(user.in_scope_of.and_then(|scope| scope.get("credentialsIssuedTo"))),
     };
     workload::of_session(&session, keys);
-    let on_behalf_of = behalf(&user, &actor, keys);
+    let on_behalf_of = behalf(act, &user, &actor, keys);
     let role = if &*user.kind == "AssumedRole" { user.session.issuer.arn } else { None };
     Principal {
         actor,
@@ -249,7 +249,7 @@ fn actor(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Identit
         "WebIdentityUser" => web_identity(act, user, keys),
         "SAMLUser" => saml_user(act, user, keys),
         "IdentityCenterUser" => identity_center_user(act, user, keys),
-        "AWSService" => service(user.invoked_by.as_deref().unwrap_or(&act.service), keys),
+        "AWSService" => service(user.invoked_by.clone().or_else(|| source(act)), keys),
         "AWSAccount" => other_account(act, user, keys),
         "FederatedUser" => {
             let name = user.principal_id.as_deref().and_then(|id| split_principal(id).1).map(str::to_owned);
@@ -262,8 +262,8 @@ fn actor(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Identit
         }
         "IAMUser" | "Directory" => account_user(act, user, IdentityKind::User, keys),
         // Events of services carry no type, or no `userIdentity` at all.
-        "" if user.invoked_by.is_some() => service(user.invoked_by.as_deref().unwrap_or_default(), keys),
-        "" if is_service_event(act) => service(&act.service, keys),
+        "" if user.invoked_by.is_some() => service(user.invoked_by.clone(), keys),
+        "" if is_service_event(act) => service(source(act), keys),
         _ => account_user(act, user, IdentityKind::Unknown, keys),
     }
 }
@@ -272,8 +272,14 @@ fn is_service_event(act: &Act<'_>) -> bool {
     act.fields.insight.is_some() || act.fields.event_type.is_some_and(|kind| kind.is_text("AwsServiceEvent"))
 }
 
-fn service(name: &str, keys: &mut Vec<Key>) -> Identity {
-    let uid = global(key::SERVICE, if name.is_empty() { "cloudtrail" } else { name });
+/// The service that recorded the event.
+fn source(act: &Act<'_>) -> Option<String> {
+    text(act.fields.event_source)
+}
+
+/// A service; CloudTrail itself for its Insights events, which name none.
+fn service(name: Option<String>, keys: &mut Vec<Key>) -> Identity {
+    let uid = global(key::SERVICE, name.unwrap_or_else(|| "cloudtrail.amazonaws.com".to_owned()));
     keys.push(key(Role::Actor, uid.clone(), Trust::VerifierObserved));
     named(IdentityKind::Platform, uid, None)
 }
@@ -281,12 +287,13 @@ fn service(name: &str, keys: &mut Vec<Key>) -> Identity {
 /// A user, and every other identity that has its own id, ARN and name.
 fn account_user(act: &Act<'_>, user: &UserIdentity<'_>, kind: IdentityKind, keys: &mut Vec<Key>) -> Identity {
     let account = user.account(act);
-    let uid = match (&user.principal_id, &user.arn, &user.user_name, &user.account) {
+    let uid = match (&user.principal_id, &user.arn, &user.user_name) {
         (Some(id), ..) => global(key::PRINCIPAL, id),
-        (None, Some(arn), ..) => global(key::ARN, arn),
-        (None, None, Some(name), _) => scoped(key::USER_NAME, account, name),
-        (None, None, None, Some(account)) => global(key::ACCOUNT, account),
-        (None, None, None, None) => scoped(key::PRINCIPAL, account, UNRECORDED),
+        (None, Some(arn), _) => global(key::ARN, arn),
+        (None, None, Some(name)) => scoped(key::USER_NAME, account, name),
+        // Of a caller from elsewhere the record may say the account alone; of others that would name everybody.
+        (None, None, None) if &*user.kind == "AWSAccount" => global(key::ACCOUNT, account),
+        (None, None, None) => scoped(key::PRINCIPAL, account, UNRECORDED),
     };
     if uid.value != UNRECORDED {
         keys.push(key(Role::Actor, uid.clone(), Trust::VerifierObserved));
@@ -382,11 +389,11 @@ fn saml_user(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Ide
     };
     let qualifier =
         user.provider.clone().or_else(|| text(act.response(&["nameQualifier"]))).unwrap_or_default();
+    let uid = scoped(key::SAML_SUBJECT, &qualifier, &subject);
+    keys.push(key(Role::Actor, uid.clone(), Trust::VerifierObserved));
     if let Some(issuer) = text(act.response(&["issuer"])) {
         keys.push(key(Role::Actor, scoped(key::SAML_SUBJECT, &issuer, &subject), Trust::VerifierObserved));
     }
-    let uid = scoped(key::SAML_SUBJECT, &qualifier, &subject);
-    keys.push(key(Role::Actor, uid.clone(), Trust::VerifierObserved));
     named(IdentityKind::User, uid, Some(subject))
 }
 
@@ -446,8 +453,9 @@ fn credential(act: &Act<'_>, user: &UserIdentity<'_>, keys: &mut Vec<Key>) -> Op
 /// Calls from the console say so, or, in older records, have a session but no access key.
 fn console_session(act: &Act<'_>, user: &UserIdentity<'_>) -> Option<KeyRef> {
     let says_so = act.fields.from_console.and_then(Value::truth) == Some(true);
-    let signs_in = act.service == "signin" && act.operation == "ConsoleLogin";
-    if signs_in || !(says_so || user.access_key.is_none() && user.session.began.is_some()) {
+    let signs_in = act.service == "signin" && matches!(&*act.operation, "ConsoleLogin" | "SwitchRole");
+    let keyless = user.access_key.is_none() && user.invoked_by.is_none() && user.session.began.is_some();
+    if signs_in || !(says_so || keyless) {
         return None;
     }
     let who = user.principal_id.as_ref().or(user.arn.as_ref())?;
@@ -463,10 +471,17 @@ pub(super) fn class_of(access_key: &str) -> CredentialClass {
     }
 }
 
-/// On whose behalf: the person in the identity store, the source identity that survives role chaining, and the
+/// On whose behalf: who switched roles in the console, the person in the identity store, the source identity that survives role chaining, and the
 /// person behind a role that only IAM Identity Center can assume.
-fn behalf(user: &UserIdentity<'_>, actor: &Identity, keys: &mut Vec<Key>) -> Vec<Identity> {
+fn behalf(act: &Act<'_>, user: &UserIdentity<'_>, actor: &Identity, keys: &mut Vec<Key>) -> Vec<Identity> {
     let mut identities = Vec::new();
+    let switched_from = act.fields.additional_data.filter(|_| act.operation == "SwitchRole");
+    if let Some(arn) = text(switched_from.and_then(|data| data.get("SwitchFrom"))) {
+        let kind = if split_role_arn(&arn).is_some() { IdentityKind::Role } else { IdentityKind::User };
+        let uid = global(key::ARN, arn);
+        keys.push(key(Role::Behalf, uid.clone(), Trust::VerifierObserved));
+        identities.push(named(kind, uid, None));
+    }
     if let Some(uid) = user.behalf.and_then(identity_store_user)
         && uid != actor.uid
     {

@@ -67,6 +67,8 @@ impl<'t> Fields<'t> {
         for (name, value) in members(event) {
             if &*name == b"digestS3Object" {
                 fields.is_digest = true;
+            } else if &*name == b"insightDetails" {
+                fields.insight = Some(value).filter(|value| value.kind() == Kind::Object);
             } else if let Some(field) = fields.named(&name) {
                 *field = Some(value);
             }
@@ -86,7 +88,6 @@ impl<'t> Fields<'t> {
             b"eventTime" => &mut self.event_time,
             b"eventType" => &mut self.event_type,
             b"sessionCredentialFromConsole" => &mut self.from_console,
-            b"insightDetails" => &mut self.insight,
             b"readOnly" => &mut self.read_only,
             b"recipientAccountId" => &mut self.recipient,
             b"awsRegion" => &mut self.region,

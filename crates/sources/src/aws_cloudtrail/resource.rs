@@ -27,7 +27,12 @@ pub(super) fn resources(act: &Act<'_>) -> Vec<Resource> {
     }
     let rows = rows(&act.service);
     for row in rows {
-        let place = if row.from == From::Request { act.fields.request } else { act.fields.response };
+        // The response tells what came into being; of what the request names it is an echo.
+        let place = match row.from {
+            From::Request => act.fields.request,
+            From::Response if found.iter().any(|known: &Resource| known.kind == row.kind) => continue,
+            From::Response => act.fields.response,
+        };
         each(place, row.path, &mut |value| {
             if let Some(name) = value.non_empty() {
                 found.push(Resource { kind: row.kind.to_owned(), uid: uid(act, row, name), role: row.role });
@@ -149,69 +154,90 @@ const IAM: &[Row] = &[
     related(&["policyName"], "AWS::IAM::Policy"),
 ];
 
+const INSTANCE_CONNECT: &[Row] = &[named(&["instanceId"], "AWS::EC2::Instance", INSTANCE)];
+
+const STS: &[Row] =
+    &[target(&["roleArn"], "AWS::IAM::Role"), target(&["targetPrincipal"], "AWS::Organizations::Account")];
+
+const SECRETS_MANAGER: &[Row] = &[
+    named(&["secretId"], "AWS::SecretsManager::Secret", Naming::Region(Named::Secret)),
+    named(&["secretIdList", "[]"], "AWS::SecretsManager::Secret", Naming::Region(Named::Secret)),
+    named(&["name"], "AWS::SecretsManager::Secret", Naming::Region(Named::Secret)),
+];
+
+const KMS: &[Row] = &[target(&["keyId"], "AWS::KMS::Key")];
+
+const LAMBDA: &[Row] = &[named(&["functionName"], "AWS::Lambda::Function", Naming::Region(Named::Function))];
+
+const SYSTEMS_MANAGER: &[Row] = &[
+    named(&["target"], "AWS::EC2::Instance", INSTANCE),
+    named(&["instanceIds", "[]"], "AWS::EC2::Instance", INSTANCE),
+    target(&["name"], "AWS::SSM::Parameter"),
+    target(&["names", "[]"], "AWS::SSM::Parameter"),
+    related(&["documentName"], "AWS::SSM::Document"),
+    target(&["sessionId"], "AWS::SSM::Session"),
+];
+
+const ECS: &[Row] = &[
+    container(&["cluster"], "AWS::ECS::Cluster"),
+    target(&["task"], "AWS::ECS::Task"),
+    target(&["service"], "AWS::ECS::Service"),
+    target(&["taskDefinition"], "AWS::ECS::TaskDefinition"),
+];
+
+const EKS: &[Row] = &[
+    target(&["name"], "AWS::EKS::Cluster"),
+    target(&["clusterName"], "AWS::EKS::Cluster"),
+    related(&["principalArn"], "AWS::IAM::Role"),
+    related(&["roleArn"], "AWS::IAM::Role"),
+];
+
+const RDS: &[Row] = &[
+    target(&["dBInstanceIdentifier"], "AWS::RDS::DBInstance"),
+    target(&["dBClusterIdentifier"], "AWS::RDS::DBCluster"),
+    target(&["dBSnapshotIdentifier"], "AWS::RDS::DBSnapshot"),
+    target(&["dBClusterSnapshotIdentifier"], "AWS::RDS::DBClusterSnapshot"),
+];
+
+const IDENTITY_CENTER: &[Row] = &[
+    target(&["permissionSetArn"], "AWS::SSO::PermissionSet"),
+    container(&["instanceArn"], "AWS::SSO::Instance"),
+    related(&["targetId"], "AWS::Organizations::Account"),
+    related(&["principalId"], "AWS::IdentityStore::Principal"),
+];
+
+const SQS: &[Row] = &[target(&["queueUrl"], "AWS::SQS::Queue")];
+
+const CLOUDWATCH: &[Row] =
+    &[target(&["logGroupName"], "AWS::Logs::LogGroup"), related(&["logStreamName"], "AWS::Logs::LogStream")];
+
+const DYNAMODB: &[Row] = &[target(&["tableName"], "AWS::DynamoDB::Table")];
+
+const CLOUDTRAIL: &[Row] = &[
+    target(&["name"], "AWS::CloudTrail::Trail"),
+    target(&["trailName"], "AWS::CloudTrail::Trail"),
+    target(&["eventDataStore"], "AWS::CloudTrail::EventDataStore"),
+];
+
 /// The rows of the services whose calls matter most to credentials and data.
 fn rows(service: &str) -> &'static [Row] {
     match service {
+        "cloudtrail" => CLOUDTRAIL,
+        "dynamodb" => DYNAMODB,
         "ec2" => EC2,
-        "ec2-instance-connect" => const { &[named(&["instanceId"], "AWS::EC2::Instance", INSTANCE)] },
+        "ec2-instance-connect" => INSTANCE_CONNECT,
+        "ecs" => ECS,
+        "eks" | "eks-auth" => EKS,
         "iam" => IAM,
-        "sts" => {
-            const {
-                &[
-                    target(&["roleArn"], "AWS::IAM::Role"),
-                    target(&["targetPrincipal"], "AWS::Organizations::Account"),
-                ]
-            }
-        }
-        "secretsmanager" => {
-            const {
-                &[
-                    named(&["secretId"], "AWS::SecretsManager::Secret", Naming::Region(Named::Secret)),
-                    named(
-                        &["secretIdList", "[]"],
-                        "AWS::SecretsManager::Secret",
-                        Naming::Region(Named::Secret),
-                    ),
-                    named(&["name"], "AWS::SecretsManager::Secret", Naming::Region(Named::Secret)),
-                ]
-            }
-        }
-        "kms" => const { &[target(&["keyId"], "AWS::KMS::Key")] },
-        "lambda" => {
-            const { &[named(&["functionName"], "AWS::Lambda::Function", Naming::Region(Named::Function))] }
-        }
-        "ssm" => {
-            const {
-                &[
-                    named(&["target"], "AWS::EC2::Instance", INSTANCE),
-                    named(&["instanceIds", "[]"], "AWS::EC2::Instance", INSTANCE),
-                    target(&["name"], "AWS::SSM::Parameter"),
-                    target(&["names", "[]"], "AWS::SSM::Parameter"),
-                    related(&["documentName"], "AWS::SSM::Document"),
-                    target(&["sessionId"], "AWS::SSM::Session"),
-                ]
-            }
-        }
-        "ecs" => {
-            const {
-                &[
-                    container(&["cluster"], "AWS::ECS::Cluster"),
-                    target(&["task"], "AWS::ECS::Task"),
-                    target(&["service"], "AWS::ECS::Service"),
-                    target(&["taskDefinition"], "AWS::ECS::TaskDefinition"),
-                ]
-            }
-        }
-        "dynamodb" => const { &[target(&["tableName"], "AWS::DynamoDB::Table")] },
-        "cloudtrail" => {
-            const {
-                &[
-                    target(&["name"], "AWS::CloudTrail::Trail"),
-                    target(&["trailName"], "AWS::CloudTrail::Trail"),
-                    target(&["eventDataStore"], "AWS::CloudTrail::EventDataStore"),
-                ]
-            }
-        }
+        "kms" => KMS,
+        "lambda" => LAMBDA,
+        "logs" => CLOUDWATCH,
+        "rds" => RDS,
+        "secretsmanager" => SECRETS_MANAGER,
+        "sqs" => SQS,
+        "ssm" => SYSTEMS_MANAGER,
+        "sso" => IDENTITY_CENTER,
+        "sts" => STS,
         _ => &[],
     }
 }
@@ -240,7 +266,10 @@ fn uid(act: &Act<'_>, row: &Row, name: String) -> KeyRef {
 }
 
 fn typed(act: &Act<'_>, kind: &str, name: &str) -> KeyRef {
-    scoped(key::RESOURCE, &act.place(), format!("{kind}/{name}"))
+    // These services know no region, whichever one their events are recorded in.
+    let global_service = matches!(&*act.service, "iam" | "organizations" | "sts");
+    let place = if global_service { act.account.clone() } else { act.place() };
+    scoped(key::RESOURCE, &place, format!("{kind}/{name}"))
 }
 
 /// An element of `resources`.
@@ -264,7 +293,13 @@ fn bucket(act: &Act<'_>, found: &mut Vec<Resource>) {
         Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    let bucket = if name.starts_with("arn:") { name } else { format!("arn:{partition}:s3:::{name}") };
+    let bucket = match act.region.as_deref() {
+        _ if name.starts_with("arn:") => name,
+        Some(region) if act.service == "s3express" => {
+            format!("arn:{partition}:s3express:{region}:{}:bucket/{name}", act.account)
+        }
+        _ => format!("arn:{partition}:s3:::{name}"),
+    };
     let object = text(act.request(&["key"])).map(|key| format!("{bucket}/{key}"));
     let role = if object.is_some() { ResourceRole::Container } else { ResourceRole::Target };
     if let Some(object) = object {
