@@ -337,7 +337,10 @@ pub struct EvidenceRef {
     pub leaf: u64,
     /// What vouches for the entry.
     pub state: EntryState,
-    /// C2SP tlog-proof of the entry, where the question asks for it.
+    /// The ledger entry itself, the envelope that the proof leads to, in base64; where the question asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<String>,
+    /// C2SP tlog-proof of the entry, where the question asks for it. Its `extra` line is the salt of the commitment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
 }

@@ -39,6 +39,9 @@ pub enum ObjectEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectClosed {
+    /// The object's digest again, so that a closed object is found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Bytes after decoding; equals framing, records and rejects together.
     pub decoded_bytes: u64,
     /// Bytes that belong to no record.

@@ -96,15 +96,20 @@ impl Found {
                 string.end
             }
             Some(b'{' | b'[') => self.container(bytes, field, out),
-            Some(b'-' | b'0'..=b'9') => {
-                let digits = bytes[self.start..].iter().take_while(|byte| is_number_byte(**byte)).count();
-                let quote = if self.backslashes == 0 { "\"" } else { "\\\"" };
-                let span = self.start..self.start + digits;
-                out.push(Cut { quote, ..Cut::new(span, field.rule, Transform::Nothing, &[]) });
-                self.start + digits
-            }
-            _ => self.start,
+            _ => self.bare(bytes, field, out),
         }
+    }
+
+    /// A number, or a word that is no JSON.
+    fn bare(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
+        let rest = bytes.get(self.start..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| !ends_bare_value(**byte)).count();
+        let span = self.start..self.start + length;
+        if length > 0 && !matches!(&rest[..length], b"null" | b"true" | b"false") {
+            let quote = if self.backslashes == 0 { "\"" } else { "\\\"" };
+            out.push(Cut { quote, ..Cut::new(span.clone(), field.rule, Transform::Nothing, &[]) });
+        }
+        span.end
     }
 
     /// Adds every string in the object or array that begins here which is not a member's name.
@@ -173,6 +178,6 @@ fn skip_blanks(bytes: &[u8], at: usize) -> usize {
     at + blanks.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
 }
 
-fn is_number_byte(byte: u8) -> bool {
-    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+fn ends_bare_value(byte: u8) -> bool {
+    matches!(byte, 0..=b' ' | b',' | b'{' | b'}' | b'[' | b']' | b'"' | b'\\')
 }

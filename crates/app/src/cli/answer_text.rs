@@ -1,0 +1,393 @@
+//! An answer as text for people, and as rows.
+//!
+//! Every surface shows the same value: nothing here is computed that the answer does not hold.
+
+use ascribe_model::{
+    Answer, ChainDetail, ChainHop, Details, Edge, Holder, Node, Scope, ShowDetail, SourcesDetail, TimeSpan,
+    Verdict, WhoDetail,
+};
+
+use super::escape::{line, terminal};
+use super::{Asked, Output, csv};
+
+/// Longest cell of a table, in characters.
+const CELL_MAX: usize = 72;
+
+/// Rows of a table: cells as they are, not yet made safe for any surface.
+struct Rows {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+/// The answer in the form that was asked for.
+pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
+    Ok(match asked.output {
+        Output::Table => text(answer),
+        Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
+        Output::Jsonl => format!("{}\n", serde_json::to_string(answer)?),
+        Output::Csv => {
+            let rows = rows_of(&answer.body.details, &answer.body.edges);
+            csv::table(&rows.header, &rows.rows)
+        }
+    })
+}
+
+fn text(answer: &Answer) -> String {
+    let body = &answer.body;
+    let grade = body.grade.map_or_else(String::new, |grade| format!("  (weakest join: grade {grade})"));
+    let mut out =
+        format!("{}{grade}\n  {}\n", body.verdict.word().to_uppercase(), line(&body.statement, 2_000));
+    match &body.verdict {
+        Verdict::Proven => {}
+        Verdict::Bounded { bound } => out.push_str(&format!("  bound: {}\n", line(bound, 500))),
+        Verdict::Undecided { decided_by } => {
+            for settles in decided_by {
+                out.push_str(&format!("  would be decided by: {}\n", line(settles, 500)));
+            }
+        }
+        Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", line(by, 500))),
+    }
+    out.push_str(&details_text(&body.details, &body.edges));
+    if !body.claims.is_empty() {
+        out.push_str("\nCLAIMS\n");
+        for claim in &body.claims {
+            out.push_str(&format!("  {}\n", line(&claim.statement, 400)));
+            for premise in &claim.premises {
+                out.push_str(&format!(
+                    "      [{}] {}\n",
+                    basis_words(premise.basis),
+                    line(&premise.statement, 300)
+                ));
+            }
+            if let Some(first) = claim.events.first() {
+                let more = claim.events.len() - 1;
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                out.push_str(&format!("      event {}…{more}\n", &first.to_string()[..16]));
+            }
+        }
+    }
+    if !body.gaps.is_empty() {
+        out.push_str("\nMISSING\n");
+        for gap in &body.gaps {
+            out.push_str(&format!(
+                "  {}\n      settled by: {}\n",
+                line(&gap.missing, 400),
+                line(&gap.settled_by, 400)
+            ));
+        }
+    }
+    out.push_str(&scope_text(&body.scope, answer.proof.size));
+    out
+}
+
+fn details_text(details: &Details, edges: &[Edge]) -> String {
+    let table = aligned(&rows_of(details, edges));
+    match details {
+        Details::Nothing { suggestions } if suggestions.is_empty() => String::new(),
+        Details::Nothing { .. } => format!("\nNAMES THAT COME CLOSE\n{table}"),
+        Details::Who(who) => {
+            let origin = if who.origin.is_empty() {
+                String::new()
+            } else {
+                format!("\nORIGIN\n{}", aligned(&hop_rows(&who.origin, edges)))
+            };
+            format!("\nHOLDERS (attribution: {})\n{table}{origin}", who.attribution)
+        }
+        Details::Chain(chain) if chain.hops.is_empty() => String::new(),
+        Details::Chain(chain) => format!("\nHOPS {}\n{table}", chain.direction.to_uppercase()),
+        Details::Show(show) => show_text(show),
+        Details::Sources(sources) => sources_text(sources, &table),
+    }
+}
+
+fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
+    match details {
+        Details::Nothing { suggestions } => Rows {
+            header: vec!["name"],
+            rows: suggestions.iter().map(|name| vec![name.to_string()]).collect(),
+        },
+        Details::Who(who) => holder_rows(who),
+        Details::Chain(chain) => hop_rows(&chain_hops(chain), edges),
+        Details::Show(show) => event_rows(show),
+        Details::Sources(sources) => stream_rows(sources),
+    }
+}
+
+fn chain_hops(chain: &ChainDetail) -> Vec<ChainHop> {
+    chain.hops.clone()
+}
+
+fn holder_rows(who: &WhoDetail) -> Rows {
+    let row = |holder: &Holder| {
+        let identity = &holder.identity;
+        vec![
+            holder.binding.clone(),
+            identity.kind.name().to_owned(),
+            identity.label().to_owned(),
+            identity.session_name.clone().unwrap_or_default(),
+            identity.uid.to_string(),
+            holder.events.to_string(),
+            span_cell(holder.span, true),
+            span_cell(holder.span, false),
+        ]
+    };
+    Rows {
+        header: vec!["binding", "kind", "identity", "session name", "uid", "events", "first", "last"],
+        rows: who.holders.iter().map(row).collect(),
+    }
+}
+
+fn hop_rows(hops: &[ChainHop], edges: &[Edge]) -> Rows {
+    let row = |hop: &ChainHop| {
+        let edge = edges.get(hop.edge);
+        let cell = |of: fn(&Edge) -> String| edge.map_or_else(String::new, of);
+        vec![
+            hop.depth.to_string(),
+            cell(|edge| edge.rule.clone()),
+            cell(|edge| edge.grade.to_string()),
+            hop.at.map_or_else(String::new, |at| at.to_string()),
+            hop.operation.clone().unwrap_or_default(),
+            cell(|edge| node_cell(&edge.from)),
+            cell(|edge| edge_words(edge).to_owned()),
+            cell(|edge| node_cell(&edge.to)),
+            hop.uses.to_string(),
+            hop.expires.map_or_else(String::new, |expires| expires.to_string()),
+        ]
+    };
+    Rows {
+        header: vec![
+            "hop",
+            "join",
+            "grade",
+            "time (UTC)",
+            "operation",
+            "from",
+            "",
+            "to",
+            "uses",
+            "expires (UTC)",
+        ],
+        rows: hops.iter().map(row).collect(),
+    }
+}
+
+const fn edge_words(edge: &Edge) -> &'static str {
+    use ascribe_model::EdgeKind;
+    match edge.kind {
+        EdgeKind::Issued => "issued",
+        EdgeKind::UsedAs => "was used as",
+        EdgeKind::Presented => "was presented as",
+        EdgeKind::OnBehalfOf => "acted as",
+        EdgeKind::HeldBy => "held",
+        EdgeKind::SameRequest => "same request as",
+    }
+}
+
+fn node_cell(node: &Node) -> String {
+    match node {
+        Node::Credential(credential) => credential.uid.to_string(),
+        Node::Identity(identity) => format!("{} {}", identity.kind.name(), identity.label()),
+        Node::Unresolved { .. } => "?".to_owned(),
+    }
+}
+
+fn event_rows(show: &ShowDetail) -> Rows {
+    let event = &show.event;
+    let mut rows = vec![
+        vec!["event".to_owned(), event.id.to_string()],
+        vec![
+            "time (UTC)".to_owned(),
+            event.time.at.map_or_else(|| "not stated".to_owned(), |at| at.to_string()),
+        ],
+        vec![
+            "source".to_owned(),
+            format!(
+                "{} {} {}",
+                event.source.kind,
+                event.source.scope,
+                event.source.partition.clone().unwrap_or_default()
+            ),
+        ],
+        vec!["operation".to_owned(), format!("{} ({})", event.api.operation, event.api.service)],
+        vec!["verb".to_owned(), event.verb.name().to_owned()],
+        vec![
+            "outcome".to_owned(),
+            format!(
+                "{} {}",
+                event.outcome.status.name(),
+                event.outcome.status_code.clone().unwrap_or_default()
+            ),
+        ],
+        vec![
+            "actor".to_owned(),
+            format!("{} {} [{}]", event.actor.kind.name(), event.actor.label(), event.actor.uid),
+        ],
+    ];
+    rows.extend(event.on_behalf_of.iter().map(|identity| {
+        vec!["on behalf of".to_owned(), format!("{} {}", identity.kind.name(), identity.label())]
+    }));
+    rows.extend(
+        event.credential.iter().map(|credential| vec!["credential".to_owned(), credential.uid.to_string()]),
+    );
+    for effect in &event.effects {
+        let of = effect
+            .credential
+            .as_ref()
+            .map(|credential| credential.uid.to_string())
+            .or_else(|| effect.selector.clone());
+        let until = effect.expires.map_or_else(String::new, |expires| format!(" until {expires}"));
+        rows.push(vec![
+            "effect".to_owned(),
+            format!("{} {}{until}", effect.kind.name(), of.unwrap_or_default()),
+        ]);
+    }
+    rows.extend(event.authorities.iter().map(|authority| {
+        let basis = format!("{:?}", authority.basis).to_lowercase();
+        vec![
+            "authority".to_owned(),
+            format!(
+                "{:?} {} {} ({basis})",
+                authority.decision,
+                format!("{:?}", authority.kind).to_lowercase(),
+                authority.uid
+            ),
+        ]
+    }));
+    rows.extend(
+        event
+            .resources
+            .iter()
+            .map(|resource| vec!["resource".to_owned(), format!("{} {}", resource.kind, resource.uid)]),
+    );
+    rows.extend(event.src_endpoint.addresses.iter().map(|address| {
+        let seen = if address.observed { "observed" } else { "stated by the caller" };
+        vec!["address".to_owned(), format!("{} ({seen})", address.ip)]
+    }));
+    rows.extend(
+        event
+            .src_endpoint
+            .user_agent
+            .iter()
+            .map(|agent| vec!["user agent".to_owned(), format!("{agent} (stated by the caller)")]),
+    );
+    rows.extend(
+        event
+            .coverage_hints
+            .iter()
+            .map(|hint| vec!["coverage".to_owned(), format!("{}: {}", hint.kind, hint.note)]),
+    );
+    rows.extend(show.withheld.iter().map(|withheld| {
+        vec!["withheld".to_owned(), format!("{} at byte {}", withheld.rule, withheld.offset)]
+    }));
+    rows.push(vec!["deliveries".to_owned(), show.sightings.to_string()]);
+    Rows { header: vec!["field", "value"], rows }
+}
+
+fn show_text(show: &ShowDetail) -> String {
+    let rows = event_rows(show);
+    let mut out = String::from("\nEVENT\n");
+    for row in &rows.rows {
+        out.push_str(&format!("  {:<14}{}\n", row[0], line(&row[1], 400)));
+    }
+    out.push_str(&format!("\nRECORD AS CAPTURED\n{}\n", terminal(&show.record)));
+    out
+}
+
+fn stream_rows(sources: &SourcesDetail) -> Rows {
+    let rows = sources.streams.iter().map(|stream| {
+        vec![
+            stream.source.clone(),
+            stream.scope.clone(),
+            stream.partition.clone().unwrap_or_default(),
+            stream.events.to_string(),
+            stream.duplicates.to_string(),
+            stream.undated.to_string(),
+            stream.first.map_or_else(String::new, |first| first.to_string()),
+            stream.last.map_or_else(String::new, |last| last.to_string()),
+            stream.coverage.clone(),
+        ]
+    });
+    Rows {
+        header: vec![
+            "source",
+            "scope",
+            "partition",
+            "events",
+            "duplicates",
+            "undated",
+            "first (UTC)",
+            "last (UTC)",
+            "coverage",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn sources_text(sources: &SourcesDetail, streams: &str) -> String {
+    let mut out = format!("\nSTREAMS\n{streams}");
+    if !sources.rejects.is_empty() {
+        let rows = sources
+            .rejects
+            .iter()
+            .map(|reject| vec![reject.reason.clone(), reject.count.to_string()])
+            .collect();
+        out.push_str(&format!("\nREJECTS\n{}", aligned(&Rows { header: vec!["reason", "count"], rows })));
+    }
+    let unfinished = match sources.objects_unfinished {
+        0 => String::new(),
+        count => format!("; {count} not read to their end: ingest them again to go on"),
+    };
+    out.push_str(&format!("\n{} objects{unfinished}\n", sources.objects));
+    out
+}
+
+fn scope_text(scope: &Scope, size: u64) -> String {
+    let span = scope.span.map_or_else(String::new, |span| format!(", {} to {}", span.first, span.last));
+    let mut out = format!("\nSCOPE  {} events in {} streams{span}", scope.events, scope.streams.len());
+    if scope.undated > 0 {
+        out.push_str(&format!("; {} without a time", scope.undated));
+    }
+    if scope.rejects > 0 {
+        out.push_str(&format!("; {} rejects", scope.rejects));
+    }
+    out.push_str(&format!("; signed checkpoint over {size} entries\n"));
+    out
+}
+
+const fn basis_words(basis: ascribe_model::Basis) -> &'static str {
+    use ascribe_model::Basis;
+    match basis {
+        Basis::Rederivable => "re-derivable",
+        Basis::ProvenByIndex => "proven by index",
+        Basis::Asserted => "asserted",
+        Basis::Unmet => "unmet",
+    }
+}
+
+fn span_cell(span: Option<TimeSpan>, first: bool) -> String {
+    span.map_or_else(String::new, |span| if first { span.first } else { span.last }.to_string())
+}
+
+/// Columns aligned by blanks; a column that is empty in every row is left out.
+fn aligned(table: &Rows) -> String {
+    let safe: Vec<Vec<String>> =
+        table.rows.iter().map(|row| row.iter().map(|cell| line(cell, CELL_MAX)).collect()).collect();
+    let used: Vec<usize> =
+        (0..table.header.len()).filter(|&column| safe.iter().any(|row| !row[column].is_empty())).collect();
+    let width = |column: usize| {
+        let cells = safe.iter().map(|row| row[column].chars().count());
+        cells.chain([table.header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = used.iter().map(|&column| width(column)).collect();
+    let header: Vec<String> = table.header.iter().map(|name| (*name).to_owned()).collect();
+    let mut out = String::new();
+    for row in std::iter::once(&header).chain(&safe) {
+        let mut text = String::from(" ");
+        for (&column, width) in used.iter().zip(&widths) {
+            text.push_str(&format!(" {:<width$} ", row[column]));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}

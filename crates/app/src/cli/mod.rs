@@ -1,0 +1,111 @@
+//! The command line: arguments in, text out. What a command does is in `ops`; here it is only asked and shown.
+
+mod answer_text;
+mod csv;
+mod demo;
+mod escape;
+mod ingest;
+mod messages;
+mod questions;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use messages::{Exit, Failure};
+
+/// Turns audit logs into evidence: who acted, under whose authority, on what, until when, and what cannot be seen.
+#[derive(Debug, Parser)]
+#[command(name = "ascribe", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// Folder that holds the evidence
+    #[arg(long, short = 'e', global = true, value_name = "DIR", default_value = "evidence")]
+    pub evidence: PathBuf,
+    /// Form of the result on standard output
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Form of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Text for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Jsonl,
+    /// Rows, for spreadsheets
+    Csv,
+}
+
+/// Everything that the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a folder for evidence, with its own key
+    Init(upkeep::InitArguments),
+    /// Take in log files: every byte becomes a record, framing or a reject
+    Ingest(ingest::IngestArguments),
+    /// Which identity held a credential or acted in an event, and how strong is the binding
+    Who(questions::WhoArguments),
+    /// Back to who started it, or forward to all that came of it; where the trail breaks
+    Chain(questions::ChainArguments),
+    /// One event: what it says, its record as captured, and its proof
+    Show(questions::ShowArguments),
+    /// Streams, records, time spans and rejects
+    Sources,
+    /// Check the whole ledger again and say what was checked
+    Verify,
+    /// Throw the derived store away and derive it again from the ledger
+    Rebuild,
+    /// Walk through a sample incident in a temporary ledger
+    Demo(demo::DemoArguments),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  yes, done
+  1  no: contradicted, invalid or forked
+  2  usage, configuration, unreadable input
+  4  not authorised
+  5  inconclusive: the evidence does not decide it
+
+Details are in `--output json`.";
+
+/// Runs the command that was asked for.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let asked = Asked { evidence: &arguments.evidence, output: arguments.output };
+    match &arguments.command {
+        Command::Init(init) => upkeep::init(&asked, init),
+        Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
+        Command::Who(who) => questions::who(&asked, who),
+        Command::Chain(chain) => questions::chain(&asked, chain),
+        Command::Show(show) => questions::show(&asked, show),
+        Command::Sources => questions::sources(&asked),
+        Command::Verify => upkeep::verify(&asked),
+        Command::Rebuild => upkeep::rebuild(&asked),
+        Command::Demo(demo) => demo::demo(&asked, demo),
+    }
+}
+
+/// What every command is told.
+struct Asked<'a> {
+    evidence: &'a std::path::Path,
+    output: Output,
+}
+
+/// Exit code of the process.
+pub fn exit_code(outcome: Result<Exit, Failure>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            messages::report(&failure);
+            failure.exit.code()
+        }
+    }
+}

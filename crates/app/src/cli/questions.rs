@@ -1,0 +1,66 @@
+//! Questions: `who`, `chain`, `show`, `sources`.
+
+use ascribe_assess::Direction;
+use ascribe_model::Answer;
+use clap::Args;
+
+use super::messages::{Exit, Failure, print};
+use super::{Asked, answer_text};
+use crate::ops;
+
+/// Arguments of `who`.
+#[derive(Debug, Args)]
+pub struct WhoArguments {
+    /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    subject: String,
+}
+
+/// Arguments of `chain`.
+#[derive(Debug, Args)]
+pub struct ChainArguments {
+    /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    subject: String,
+    /// Forward to all that came of it, instead of back to who started it
+    #[arg(long)]
+    forward: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// An event's id, its id in the source, or the number of its ledger entry
+    event: String,
+}
+
+pub fn who(asked: &Asked<'_>, arguments: &WhoArguments) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::who(asked.evidence, &arguments.subject)?)
+}
+
+pub fn chain(asked: &Asked<'_>, arguments: &ChainArguments) -> Result<Exit, Failure> {
+    let direction = if arguments.forward { Direction::Forward } else { Direction::Back };
+    show_answer(asked, &ops::chain(asked.evidence, &arguments.subject, direction)?)
+}
+
+pub fn show(asked: &Asked<'_>, arguments: &ShowArguments) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::show(asked.evidence, &arguments.event)?)
+}
+
+pub fn sources(asked: &Asked<'_>) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::sources(asked.evidence)?)
+}
+
+/// Prints an answer and ends as its verdict says.
+pub(super) fn show_answer(asked: &Asked<'_>, answer: &Answer) -> Result<Exit, Failure> {
+    let text = answer_text::render(asked, answer).map_err(|error| {
+        Failure::unusable(error, "this is a defect of the program: an answer always has a JSON form")
+    })?;
+    print(&text)?;
+    Ok(Exit::of(&answer.body.verdict))
+}
+
+impl From<ops::QuestionError> for Failure {
+    fn from(error: ops::QuestionError) -> Self {
+        let hint = error.hint();
+        Self::unusable(error, hint)
+    }
+}

@@ -1,0 +1,156 @@
+//! `ascribe init`, `ascribe verify`, `ascribe rebuild`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::escape::line;
+use super::messages::{Exit, Failure, print};
+use super::{Asked, Output, csv};
+use crate::ops::{self, StoreState, UpkeepError};
+
+/// Problems that are shown one by one; all are in the JSON.
+const PROBLEMS_SHOWN: usize = 50;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder to make [default: the folder of `--evidence`]
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Name of the ledger in every checkpoint, such as `audit.example.com/ledger`; it can never be changed
+    #[arg(long, default_value = "ascribe.local/ledger")]
+    origin: String,
+}
+
+pub fn init(asked: &Asked<'_>, arguments: &InitArguments) -> Result<Exit, Failure> {
+    let folder = arguments.folder.as_deref().unwrap_or(asked.evidence);
+    let made = ops::init(folder, &arguments.origin)?;
+    let shown = line(&made.root.to_string_lossy(), 500);
+    let rows = [
+        ("evidence", shown.clone()),
+        ("origin", made.origin.clone()),
+        ("verifier key", made.verifier_key.clone()),
+    ];
+    let value = json!({
+        "schema": "ascribe/init/v1",
+        "evidence": made.root.to_string_lossy(),
+        "origin": made.origin,
+        "verifier_key": made.verifier_key,
+    });
+    let next = format!(
+        "\nNext:\n  ascribe --evidence {shown} ingest PATH…\n  ascribe --evidence {shown} sources\n\n\
+         `{shown}/keys/ledger.key` signs every checkpoint: back it up, and keep it from whoever could want to rewrite the ledger.\n"
+    );
+    print(&form(asked.output, &rows, &value, &next))?;
+    Ok(Exit::Yes)
+}
+
+pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
+    let verified = ops::verify(asked.evidence)?;
+    let report = &verified.report;
+    let valid = report.is_clean();
+    let size = report.checkpoint.as_ref().map_or(0, ascribe_ledger::SignedCheckpoint::size);
+    let root = report.checkpoint.as_ref().map(|checkpoint| checkpoint.root().to_string()).unwrap_or_default();
+    let store = match &verified.store {
+        StoreState::Folded(folded) if *folded == size => "folded up to the checkpoint".to_owned(),
+        StoreState::Folded(folded) => {
+            format!("folded up to entry {folded}; the next question folds the rest")
+        }
+        StoreState::Unusable(problem) => format!("unusable ({problem}); `ascribe rebuild` derives it anew"),
+    };
+    let counts = &report.counts;
+    let checked = [
+        ("entries", counts.entries.values().sum::<u64>()),
+        ("commitments", counts.salts),
+        ("captured_bytes", counts.captured_bytes),
+        ("segments", counts.segments),
+        ("blocks", counts.blocks),
+        ("tiles", counts.tiles),
+        ("entry_bundles", counts.bundles),
+        ("uncommitted", counts.entries_uncommitted),
+        ("unacknowledged_bytes", counts.unacknowledged_bytes),
+    ];
+    let kinds: BTreeMap<&str, u64> =
+        counts.entries.iter().map(|(kind, count)| (kind.name(), *count)).collect();
+    let listed: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let mut rows = vec![
+        ("verdict", if valid { "valid" } else { "INVALID" }.to_owned()),
+        ("checkpoint", format!("{size} entries, root {root}")),
+        ("entries", listed.join(", ")),
+    ];
+    rows.extend(checked[1..].iter().map(|(what, count)| (*what, count.to_string())));
+    rows.push(("store", format!("{store} (derived; not part of the verdict)")));
+    let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+    let value = json!({
+        "schema": "ascribe/verify/v1",
+        "valid": valid,
+        "size": size,
+        "root": root,
+        "checkpoint": report.checkpoint.as_ref().map(|checkpoint| checkpoint.note()),
+        "entries": kinds,
+        "checked": checked.iter().copied().collect::<BTreeMap<_, _>>(),
+        "problems": problems,
+        "problems_unlisted": report.problems_unlisted,
+        "store": store,
+    });
+    let mut more = String::new();
+    if !valid {
+        more.push_str("\nPROBLEMS\n");
+        for problem in problems.iter().take(PROBLEMS_SHOWN) {
+            more.push_str(&format!("  {}\n", line(problem, 600)));
+        }
+        if problems.len() > PROBLEMS_SHOWN {
+            more.push_str(&format!("  and {} more\n", problems.len() - PROBLEMS_SHOWN));
+        }
+    }
+    print(&form(asked.output, &rows, &value, &more))?;
+    Ok(if valid { Exit::Yes } else { Exit::No })
+}
+
+pub fn rebuild(asked: &Asked<'_>) -> Result<Exit, Failure> {
+    let rebuilt = ops::rebuild(asked.evidence)?;
+    let mut rows = vec![("entries", rebuilt.entries.to_string())];
+    rows.extend(rebuilt.digests.iter().map(|(table, digest)| (table.as_str(), digest.clone())));
+    let value =
+        json!({ "schema": "ascribe/rebuild/v1", "entries": rebuilt.entries, "digests": rebuilt.digests });
+    print(&form(asked.output, &rows, &value, ""))?;
+    Ok(Exit::Yes)
+}
+
+fn with_causes(problem: &ascribe_ledger::Problem) -> String {
+    let mut text = problem.to_string();
+    let mut cause = problem.source().and_then(Error::source);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Rows in the form that was asked for; `more` goes behind the text for people only.
+fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more: &str) -> String {
+    match output {
+        Output::Table => {
+            let lines: String = rows.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect();
+            format!("{lines}{more}")
+        }
+        Output::Json => format!("{value:#}\n"),
+        Output::Jsonl => format!("{value}\n"),
+        Output::Csv => {
+            let rows: Vec<Vec<String>> =
+                rows.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect();
+            csv::table(&["name", "value"], &rows)
+        }
+    }
+}
+
+impl From<UpkeepError> for Failure {
+    fn from(error: UpkeepError) -> Self {
+        let hint = error.hint();
+        Self::unusable(error, hint)
+    }
+}

@@ -1,0 +1,356 @@
+//! The one thread that writes: pieces become ledger entries, in the order in which the objects were given.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use ascribe_ledger::{Draft, Kind, Ledger};
+use ascribe_model::{KeyKind, KeyRef, ObjectClosed, ObjectEntry, Role, StreamEntry, Timestamp};
+use ascribe_sources::RejectReason;
+use ascribe_store::{RANGE, Store};
+
+use super::InputObject;
+use super::piece::{Batch, Content, Folded, Message, ObjectStart, Piece};
+use super::pipeline::IngestError;
+use super::progress::Progress;
+use super::report::IngestReport;
+
+/// Bytes that one group commit gathers before it is written and synced.
+const GROUP_BYTES: usize = 1024 * 1024;
+/// How long a group commit waits for more.
+const GROUP_WAIT: Duration = Duration::from_millis(5);
+
+/// Key kind under which the store finds streams.
+const STREAM_KIND: KeyKind = KeyKind::new("ascribe.stream");
+
+/// What the store's thread is told.
+pub enum ToStore {
+    /// Entries that are on disk in the ledger.
+    Appended(Appended),
+    /// A signed checkpoint covers everything sent before; it is the last message of a run that went well.
+    Committed,
+}
+
+/// Entries on their way to the store.
+pub struct Appended {
+    /// Time of receipt of all of them.
+    pub received_at: Timestamp,
+    /// The entries, in leaf order.
+    pub entries: Vec<Folded>,
+}
+
+/// Writes what the workers send.
+pub struct Committer<'a> {
+    pub ledger: Ledger,
+    pub known_streams: &'a Store,
+    pub clock: fn() -> Timestamp,
+    pub progress: &'a dyn Progress,
+    pub folder: SyncSender<ToStore>,
+    pub report: IngestReport,
+    streams: BTreeMap<StreamEntry, u64>,
+    group: Group,
+}
+
+/// Entries that are written together.
+#[derive(Default)]
+struct Group {
+    entries: Vec<Pending>,
+    batches: Vec<Batch>,
+    bytes: usize,
+}
+
+/// One entry of a group.
+struct Pending {
+    kind: Kind,
+    stream: Option<u64>,
+    object: Option<u64>,
+    content: PendingContent,
+}
+
+enum PendingContent {
+    /// A piece of a batch of the group: positions of both.
+    Piece(usize, usize),
+    /// Bytes made here, and what they mean to the store.
+    Made(Vec<u8>, Folded),
+}
+
+/// The object that is being committed.
+struct Current {
+    opened: u64,
+    digest: Option<String>,
+}
+
+impl<'a> Committer<'a> {
+    pub fn new(
+        ledger: Ledger,
+        known_streams: &'a Store,
+        clock: fn() -> Timestamp,
+        progress: &'a dyn Progress,
+        folder: SyncSender<ToStore>,
+    ) -> Self {
+        let report = IngestReport { schema: "ascribe/ingest/v1", ..IngestReport::default() };
+        let (streams, group) = (BTreeMap::new(), Group::default());
+        Self { ledger, known_streams, clock, progress, folder, report, streams, group }
+    }
+
+    /// Commits everything that one worker sends about one object.
+    pub fn commit_object(
+        &mut self,
+        object: &InputObject,
+        messages: &Receiver<Message>,
+    ) -> Result<(), IngestError> {
+        let name = object.name();
+        let mut current = None;
+        loop {
+            let message = match messages.recv_timeout(GROUP_WAIT) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.flush()?; // Nothing comes at the moment: what is there need not wait.
+                    match messages.recv() {
+                        Ok(message) => message,
+                        Err(_) => break,
+                    }
+                }
+            };
+            match message {
+                Message::Opened(start) => current = self.open(start)?,
+                Message::Batch(batch) => self.batch(&name, batch, current.as_ref())?,
+                Message::Closed(closed) => self.close(closed, current.as_ref())?,
+                Message::Notice(notice) => self.report.notices.push(notice),
+                Message::Failed(notice) => {
+                    self.report.objects_failed += 1;
+                    self.report.notices.push(notice);
+                }
+            }
+        }
+        self.progress.object_done();
+        Ok(())
+    }
+
+    /// Writes what is left, signs the checkpoint over everything, and gives the report.
+    pub fn finish(mut self) -> Result<(Ledger, IngestReport), IngestError> {
+        self.flush()?;
+        let checkpoint = self.ledger.checkpoint().map_err(IngestError::Checkpoint)?;
+        checkpoint.note().clone_into(&mut self.report.checkpoint);
+        self.report.ledger_size = checkpoint.size();
+        self.folder.send(ToStore::Committed).map_err(|_| IngestError::FolderStopped)?;
+        Ok((self.ledger, self.report))
+    }
+
+    fn open(&mut self, start: ObjectStart) -> Result<Option<Current>, IngestError> {
+        match start {
+            ObjectStart::New(entry) => {
+                self.report.objects += 1;
+                let digest = match &entry {
+                    ObjectEntry::Opened { digest, .. } => digest.clone(),
+                    _ => None,
+                };
+                let opened = self.make_object(None, entry)?;
+                Ok(Some(Current { opened, digest }))
+            }
+            ObjectStart::Resumed { opened, digest } => {
+                self.report.objects += 1;
+                self.report.objects_resumed += 1;
+                Ok(Some(Current { opened, digest: Some(digest) }))
+            }
+            ObjectStart::Known { opened, name } => {
+                self.report.objects_known += 1;
+                self.make_object(Some(opened), ObjectEntry::SeenAgain { name })?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn close(&mut self, mut closed: ObjectClosed, current: Option<&Current>) -> Result<(), IngestError> {
+        let Some(current) = current else { return Ok(()) };
+        let bytes = &mut self.report.bytes;
+        bytes.decoded += closed.decoded_bytes;
+        bytes.framing += closed.framing_bytes;
+        bytes.records += closed.record_bytes;
+        bytes.rejects += closed.reject_bytes;
+        closed.digest.clone_from(&current.digest);
+        self.make_object(Some(current.opened), ObjectEntry::Closed(closed))?;
+        Ok(())
+    }
+
+    fn batch(&mut self, name: &str, batch: Batch, current: Option<&Current>) -> Result<(), IngestError> {
+        let object = current.map(|current| current.opened);
+        let position = self.group.batches.len();
+        for (index, piece) in batch.pieces.iter().enumerate() {
+            let (kind, stream) = match &piece.content {
+                Content::Record { spliced, events } => {
+                    self.report.records += 1;
+                    self.report.withheld += u64::from(spliced.is_some());
+                    self.report.count_events(events);
+                    let stream = events.first().map(|event| StreamEntry {
+                        source: event.source.kind.clone(),
+                        scope: event.source.scope.clone(),
+                        partition: event.source.partition.clone(),
+                    });
+                    (Kind::Record, stream.map(|stream| self.stream(stream)).transpose()?)
+                }
+                Content::Reject { header, .. } => {
+                    self.report.count_reject(name, piece.span, header, hint_of(&header.reason));
+                    (Kind::Reject, None)
+                }
+            };
+            self.group.entries.push(Pending {
+                kind,
+                stream,
+                object,
+                content: PendingContent::Piece(position, index),
+            });
+        }
+        self.group.bytes += batch.bytes.len();
+        self.group.batches.push(batch);
+        if self.group.bytes >= GROUP_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// The leaf of a stream's entry; announces the stream if it is new.
+    fn stream(&mut self, stream: StreamEntry) -> Result<u64, IngestError> {
+        if let Some(&leaf) = self.streams.get(&stream) {
+            return Ok(leaf);
+        }
+        let name = stream_name(&stream);
+        let key = KeyRef { kind: STREAM_KIND, scope: String::new(), value: name.clone() };
+        let known = self.known_streams.leaves(&key, &[Role::Native], None, 1).map_err(IngestError::Store)?;
+        let leaf = match known.leaves.first() {
+            Some(&leaf) => leaf,
+            None => {
+                let bytes = serde_json::to_vec(&stream).map_err(IngestError::Form)?;
+                self.make(Kind::Stream, None, bytes, Folded::Stream(stream.clone()))
+            }
+        };
+        self.report.streams.insert(name);
+        self.streams.insert(stream, leaf);
+        Ok(leaf)
+    }
+
+    fn make_object(&mut self, object: Option<u64>, entry: ObjectEntry) -> Result<u64, IngestError> {
+        let bytes = serde_json::to_vec(&entry).map_err(IngestError::Form)?;
+        Ok(self.make(Kind::Object, object, bytes, Folded::Object { object, entry }))
+    }
+
+    /// Puts an entry made here into the group and says which leaf it will have: nobody else appends.
+    fn make(&mut self, kind: Kind, object: Option<u64>, bytes: Vec<u8>, folded: Folded) -> u64 {
+        let leaf = self.ledger.size() + self.group.entries.len() as u64;
+        self.group.entries.push(Pending {
+            kind,
+            stream: None,
+            object,
+            content: PendingContent::Made(bytes, folded),
+        });
+        leaf
+    }
+
+    /// Appends the group. When this returns, all of it is on disk: an acknowledgement goes out, and the store gets it.
+    ///
+    /// A crash before leaves the objects open; the next run goes on behind the last piece that is on disk.
+    fn flush(&mut self) -> Result<(), IngestError> {
+        if self.group.entries.is_empty() {
+            return Ok(());
+        }
+        let group = std::mem::take(&mut self.group);
+        let received_at = (self.clock)();
+        let before = self.ledger.size();
+        self.append(&group, received_at)?;
+        let size = self.ledger.size();
+        self.progress.acknowledged(size);
+        if size / RANGE > before / RANGE {
+            // The store publishes a complete range as soon as it has it, and must not be ahead of the checkpoint.
+            self.ledger.checkpoint().map_err(IngestError::Checkpoint)?;
+        }
+        let appended = Appended { received_at, entries: group.into_folded() };
+        self.folder.send(ToStore::Appended(appended)).map_err(|_| IngestError::FolderStopped)
+    }
+
+    fn append(&mut self, group: &Group, received_at: Timestamp) -> Result<(), IngestError> {
+        let captured: Vec<_> = group.entries.iter().map(|pending| group.captured(pending)).collect();
+        let pairs = group.entries.iter().zip(&captured);
+        let drafts: Vec<Draft<'_>> = pairs
+            .map(|(pending, captured)| Draft {
+                kind: pending.kind,
+                stream: pending.stream,
+                object: pending.object,
+                span: group.piece(pending).map(|piece| piece.span),
+                received_at: received_at.nanoseconds(),
+                captured,
+                received: group.received(pending),
+            })
+            .collect();
+        self.ledger.append(&drafts).map(drop).map_err(IngestError::Append)
+    }
+}
+
+impl Group {
+    fn piece(&self, pending: &Pending) -> Option<&Piece> {
+        match pending.content {
+            PendingContent::Piece(batch, index) => Some(&self.batches[batch].pieces[index]),
+            PendingContent::Made(..) => None,
+        }
+    }
+
+    fn captured<'g>(&'g self, pending: &'g Pending) -> std::borrow::Cow<'g, [u8]> {
+        match &pending.content {
+            PendingContent::Piece(batch, index) => {
+                let batch = &self.batches[*batch];
+                batch.pieces[*index].captured(batch)
+            }
+            PendingContent::Made(bytes, _) => bytes.as_slice().into(),
+        }
+    }
+
+    fn received(&self, pending: &Pending) -> Option<&[u8]> {
+        match pending.content {
+            PendingContent::Piece(batch, index) => {
+                let batch = &self.batches[batch];
+                batch.pieces[index].received(batch)
+            }
+            PendingContent::Made(..) => None,
+        }
+    }
+
+    /// What the entries mean to the store; the bytes are let go.
+    fn into_folded(self) -> Vec<Folded> {
+        let mut pieces: Vec<_> = self.batches.into_iter().map(|batch| batch.pieces.into_iter()).collect();
+        let mut folded = Vec::with_capacity(self.entries.len());
+        for pending in self.entries {
+            let (stream, object) = (pending.stream, pending.object);
+            folded.push(match pending.content {
+                PendingContent::Made(_, made) => made,
+                PendingContent::Piece(batch, _) => match pieces[batch].next() {
+                    Some(Piece { span, content: Content::Record { spliced, events }, .. }) => {
+                        Folded::Record {
+                            object,
+                            stream,
+                            withheld: spliced.is_some(),
+                            span_length: span.length,
+                            events,
+                        }
+                    }
+                    Some(Piece { span, content: Content::Reject { header, .. }, .. }) => {
+                        Folded::Reject { object, span, reason: header.reason }
+                    }
+                    None => Folded::Other, // Each piece has exactly one entry, in the same order.
+                },
+            });
+        }
+        folded
+    }
+}
+
+/// A stream's name in answers and in the key index.
+pub fn stream_name(stream: &StreamEntry) -> String {
+    match &stream.partition {
+        Some(partition) => format!("{} {} {partition}", stream.source, stream.scope),
+        None => format!("{} {}", stream.source, stream.scope),
+    }
+}
+
+fn hint_of(code: &str) -> &'static str {
+    let reason = RejectReason::ALL.iter().find(|reason| reason.code() == code);
+    reason.map_or("fetch the file again, or decompress it yourself and ingest the result", |reason| {
+        reason.hint()
+    })
+}

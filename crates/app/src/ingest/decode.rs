@@ -1,0 +1,335 @@
+//! From the bytes of a file to the bytes of its log: gzip and zstd by their first bytes, everything else as it is.
+//!
+//! Decompression is streamed and capped. Where decoding fails, the rest of the encoded bytes can still be taken, so
+//! that nothing is lost.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+
+/// Bytes read from the input at a time.
+const INPUT_BUFFER_BYTES: usize = 256 * 1024;
+/// Logs compress 5 to 50 times. Beyond this ratio the input is taken for a decompression bomb…
+const RATIO_MAX: u64 = 200;
+/// …once this much has come out, so that a small repetitive file passes.
+const RATIO_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How an object is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not compressed.
+    Identity,
+    /// RFC 1952, one or more members.
+    Gzip,
+    /// RFC 8878, one or more frames.
+    Zstd,
+}
+
+/// Why decoding stopped before the end.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeFault {
+    /// The compressed stream ends in the middle.
+    #[error("the {encoding} stream ends early, after {encoded_offset} bytes")]
+    Truncated {
+        /// Name of the encoding.
+        encoding: &'static str,
+        /// Encoded bytes consumed.
+        encoded_offset: u64,
+    },
+    /// The compressed stream is damaged, or something else follows it.
+    #[error("the {encoding} stream is damaged near byte {encoded_offset}")]
+    Damaged {
+        /// Name of the encoding.
+        encoding: &'static str,
+        /// Encoded bytes consumed.
+        encoded_offset: u64,
+        /// The decoder's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The output is out of all proportion to the input.
+    #[error("{decoded} bytes came out of {encoded_offset}: more than {RATIO_MAX} for one")]
+    Bomb {
+        /// Bytes that came out.
+        decoded: u64,
+        /// Encoded bytes consumed.
+        encoded_offset: u64,
+    },
+    /// The input itself cannot be read.
+    #[error("cannot read on after byte {encoded_offset}")]
+    Input {
+        /// Encoded bytes consumed.
+        encoded_offset: u64,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A stream of decoded bytes.
+pub struct Decoder<R: Read> {
+    stream: Stream<Counted<R>>,
+    encoding: Encoding,
+    decoded: u64,
+    members: u32,
+}
+
+enum Stream<R: BufRead> {
+    Identity(R),
+    Gzip(Box<GzDecoder<R>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, R>>),
+    Spent,
+}
+
+/// A buffered reader that counts what was consumed.
+struct Counted<R> {
+    inner: BufReader<R>,
+    consumed: u64,
+}
+
+impl<R: Read> Decoder<R> {
+    /// Looks at the first bytes of `input` and decodes accordingly.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn new(input: R) -> io::Result<Self> {
+        let mut counted = Counted { inner: BufReader::with_capacity(INPUT_BUFFER_BYTES, input), consumed: 0 };
+        let head = counted.fill_buf()?;
+        let encoding = match head {
+            [0x1f, 0x8b, ..] => Encoding::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Encoding::Zstd,
+            _ => Encoding::Identity,
+        };
+        let stream = match encoding {
+            Encoding::Identity => Stream::Identity(counted),
+            Encoding::Gzip => Stream::Gzip(Box::new(GzDecoder::new(counted))),
+            Encoding::Zstd => Stream::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(counted)?)),
+        };
+        Ok(Self { stream, encoding, decoded: 0, members: u32::from(encoding != Encoding::Identity) })
+    }
+
+    /// How the object is encoded.
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Compressed members begun so far; 0 where nothing is compressed. A log that a service delivers has one: more
+    /// means that something was appended.
+    pub const fn members(&self) -> u32 {
+        self.members
+    }
+
+    /// Appends up to `wanted` decoded bytes to `buffer` and says whether the end was reached.
+    ///
+    /// # Errors
+    /// [`DecodeFault`]; what came out before it is in `buffer`.
+    pub fn fill(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> Result<bool, DecodeFault> {
+        let target = buffer.len() + wanted;
+        while buffer.len() < target {
+            let before = buffer.len();
+            buffer.resize(target, 0);
+            let outcome = self.read(&mut buffer[before..]);
+            buffer.truncate(before + *outcome.as_ref().unwrap_or(&0));
+            let read = outcome.map_err(|source| self.fault(source))?;
+            self.decoded += read as u64;
+            if self.encoding != Encoding::Identity && self.decoded > RATIO_FREE_BYTES {
+                let encoded_offset = self.consumed();
+                if self.decoded / encoded_offset.max(1) > RATIO_MAX {
+                    return Err(DecodeFault::Bomb { decoded: self.decoded, encoded_offset });
+                }
+            }
+            if read == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Appends up to `wanted` encoded bytes that were not consumed and says whether the end was reached. For what is
+    /// left behind a [`DecodeFault`].
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn fill_encoded(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> io::Result<bool> {
+        let before = buffer.len();
+        let taken = match &mut self.stream {
+            Stream::Identity(input) => input.take(wanted as u64).read_to_end(buffer)?,
+            Stream::Gzip(decoder) => decoder.get_mut().take(wanted as u64).read_to_end(buffer)?,
+            Stream::Zstd(decoder) => decoder.get_mut().take(wanted as u64).read_to_end(buffer)?,
+            Stream::Spent => 0,
+        };
+        debug_assert_eq!(buffer.len(), before + taken);
+        Ok(taken < wanted)
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = match &mut self.stream {
+                Stream::Identity(input) => input.read(into),
+                Stream::Gzip(decoder) => decoder.read(into),
+                Stream::Zstd(decoder) => decoder.read(into),
+                Stream::Spent => Ok(0),
+            }?;
+            if read > 0 || !self.next_member()? {
+                return Ok(read);
+            }
+        }
+    }
+
+    /// After a gzip member: starts the next one, if anything follows.
+    fn next_member(&mut self) -> io::Result<bool> {
+        let Stream::Gzip(decoder) = &mut self.stream else { return Ok(false) };
+        if decoder.get_mut().fill_buf()?.is_empty() {
+            return Ok(false);
+        }
+        if let Stream::Gzip(finished) = std::mem::replace(&mut self.stream, Stream::Spent) {
+            self.stream = Stream::Gzip(Box::new(GzDecoder::new(finished.into_inner())));
+            self.members += 1;
+        }
+        Ok(true)
+    }
+
+    fn fault(&self, source: io::Error) -> DecodeFault {
+        let encoded_offset = self.consumed();
+        match (self.encoding.name(), source.kind()) {
+            (None, _) => DecodeFault::Input { encoded_offset, source },
+            (Some(encoding), io::ErrorKind::UnexpectedEof) => {
+                DecodeFault::Truncated { encoding, encoded_offset }
+            }
+            (Some(encoding), _) if source.raw_os_error().is_none() => {
+                DecodeFault::Damaged { encoding, encoded_offset, source }
+            }
+            (Some(_), _) => DecodeFault::Input { encoded_offset, source },
+        }
+    }
+
+    /// Encoded bytes consumed so far.
+    pub fn consumed(&self) -> u64 {
+        match &self.stream {
+            Stream::Identity(input) => input.consumed,
+            Stream::Gzip(decoder) => decoder.get_ref().consumed,
+            Stream::Zstd(decoder) => decoder.get_ref().consumed,
+            Stream::Spent => 0,
+        }
+    }
+}
+
+impl Encoding {
+    /// Name of the compression; none where nothing is compressed.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+}
+
+impl DecodeFault {
+    /// Stable code, used as the reason of the reject that keeps the rest.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "encoding_truncated",
+            Self::Damaged { .. } => "encoding_damaged",
+            Self::Bomb { .. } => "decompression_bomb",
+            Self::Input { .. } => "input_unreadable",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "fetch the file again; what could be decoded is in",
+            Self::Damaged { .. } => "fetch the file again; bytes behind the damage are kept as a reject",
+            Self::Bomb { .. } => "if the file is genuine, decompress it yourself and ingest the result",
+            Self::Input { .. } => {
+                "check the disk or the network share, then ingest again: reading resumes where it stopped"
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.consumed += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: Read> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.consumed += amount as u64;
+        self.inner.consume(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn decode(input: &[u8]) -> (Vec<u8>, Result<bool, DecodeFault>, u32) {
+        let mut decoder = Decoder::new(input).unwrap();
+        let mut out = Vec::new();
+        loop {
+            match decoder.fill(&mut out, 1000) {
+                Ok(false) => {}
+                outcome => return (out, outcome, decoder.members()),
+            }
+        }
+    }
+
+    #[test]
+    fn every_encoding_gives_the_bytes_back() {
+        let content: Vec<u8> = (0..50_000u32).flat_map(u32::to_le_bytes).collect();
+        for encoded in [content.clone(), gzip(&content), zstd::encode_all(&content[..], 1).unwrap()] {
+            let (out, outcome, _) = decode(&encoded);
+            assert!(matches!(outcome, Ok(true)));
+            assert_eq!(out, content);
+        }
+    }
+
+    #[test]
+    fn a_second_member_is_read_and_counted() {
+        let (out, outcome, members) = decode(&[gzip(b"one"), gzip(b"two")].concat());
+        assert!(matches!(outcome, Ok(true)));
+        assert_eq!((out.as_slice(), members), (&b"onetwo"[..], 2));
+    }
+
+    #[test]
+    fn truncation_damage_and_trailing_bytes_are_told_apart_and_keep_what_came_before() {
+        let content = b"some text that is long enough to be cut ".repeat(500);
+        let whole = gzip(&content);
+        let (out, outcome, _) = decode(&whole[..whole.len() - 9]);
+        assert!(matches!(outcome, Err(DecodeFault::Truncated { encoding: "gzip", .. })), "{outcome:?}");
+        assert!(content.starts_with(&out));
+
+        let mut trailing = whole.clone();
+        trailing.extend_from_slice(b"and then plain text");
+        let (out, outcome, _) = decode(&trailing);
+        assert!(matches!(outcome, Err(DecodeFault::Damaged { .. })), "{outcome:?}");
+        assert_eq!(out, content);
+    }
+
+    #[test]
+    fn a_bomb_is_stopped() {
+        let (out, outcome, _) = decode(&gzip(&vec![0; 100 * 1024 * 1024]));
+        assert!(matches!(outcome, Err(DecodeFault::Bomb { .. })), "{outcome:?}");
+        assert!(out.len() < 66 * 1024 * 1024);
+    }
+}

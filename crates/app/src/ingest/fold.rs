@@ -1,0 +1,292 @@
+//! Folding ledger entries into the store: from memory while they are appended, or read back from the ledger.
+//!
+//! Both ways end in the same [`Folded`] values, so that a store built batch by batch equals a rebuilt one.
+
+use std::collections::BTreeMap;
+
+use ascribe_ledger::{Kind, Reader};
+use ascribe_model::{ObjectEntry, RejectHeader, StreamEntry, Timestamp};
+use ascribe_sources::json::{AtEnd, Prefix, Tape};
+use ascribe_sources::{Context, Reading, Received, Source};
+use ascribe_store::{
+    Entry, Object, ObjectTotals, RANGE, Record, Reject, SegmentBuilder, Sighting, Store, Stream,
+};
+
+use super::piece::Folded;
+
+/// The store could not take entries in. The ledger is not touched by that: `ascribe rebuild` derives it again.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    /// An entry does not fit.
+    #[error("the store cannot take entry {leaf} in")]
+    Push {
+        /// The entry.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: ascribe_store::PushError,
+    },
+    /// A segment's files cannot be written.
+    #[error("cannot write the store's segment that ends at entry {end}")]
+    Finish {
+        /// First entry behind the segment.
+        end: u64,
+        /// Why.
+        #[source]
+        source: ascribe_store::FinishError,
+    },
+    /// The segments cannot be made current.
+    #[error("cannot publish the store at {folded} entries")]
+    Publish {
+        /// Entries folded.
+        folded: u64,
+        /// Why.
+        #[source]
+        source: ascribe_store::PublishError,
+    },
+    /// The ledger cannot be read.
+    #[error("cannot read the ledger to fold it")]
+    Ledger(#[from] ascribe_ledger::ReadError),
+    /// The store holds more than the ledger.
+    #[error("the store has folded {folded} entries, but the ledger has {size}")]
+    StoreAhead {
+        /// Entries that the store has folded.
+        folded: u64,
+        /// Entries in the ledger.
+        size: u64,
+    },
+}
+
+/// How many events an ingest brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folding {
+    /// Seen for the first time.
+    pub new: u64,
+    /// Held already.
+    pub repeated: u64,
+}
+
+/// Folds entries as they are appended.
+pub struct Folder {
+    store: Store,
+    builder: Option<SegmentBuilder>,
+    next: u64,
+    counted: Folding,
+}
+
+impl Folder {
+    /// Goes on where the store ends.
+    pub fn new(store: Store) -> Self {
+        let next = store.folded();
+        Self { store, builder: None, next, counted: Folding::default() }
+    }
+
+    /// Takes the entry behind the last one in. At the end of a range its segment is published: the caller sees to it
+    /// that a checkpoint covers it by then.
+    pub fn push(&mut self, received_at: Timestamp, folded: &Folded) -> Result<(), CatchUpError> {
+        let leaf = self.next;
+        let builder = match &mut self.builder {
+            Some(builder) => builder,
+            none => none.insert(SegmentBuilder::new(leaf, &self.store)),
+        };
+        for sighting in push(builder, leaf, received_at, folded)? {
+            match sighting {
+                Sighting::First => self.counted.new += 1,
+                Sighting::Repeat { .. } => self.counted.repeated += 1,
+            }
+        }
+        self.next += 1;
+        if self.next.is_multiple_of(RANGE) {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what is left. The store and the counts come back.
+    pub fn finish(mut self) -> Result<(Store, Folding), CatchUpError> {
+        self.publish()?;
+        Ok((self.store, self.counted))
+    }
+
+    fn publish(&mut self) -> Result<(), CatchUpError> {
+        let Some(builder) = self.builder.take() else { return Ok(()) };
+        let end = self.next;
+        let segment = builder.finish(end).map_err(|source| CatchUpError::Finish { end, source })?;
+        self.store.publish(vec![segment], end).map_err(|source| CatchUpError::Publish { folded: end, source })
+    }
+}
+
+/// Folds what the ledger holds beyond the store, and merges small segments. Returns how many entries were read.
+pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError> {
+    let size = reader.size();
+    if store.folded() > size {
+        return Err(CatchUpError::StoreAhead { folded: store.folded(), size });
+    }
+    let mut rereader = Rereader::new(reader);
+    let mut read = 0;
+    for range in store.plan(size) {
+        let mut builder = SegmentBuilder::new(range.start, store);
+        for entry in reader.entries(range.clone()) {
+            let entry = entry?;
+            let received_at = Timestamp::from_nanoseconds(entry.envelope().received_at);
+            push(&mut builder, entry.leaf(), received_at, &rereader.folded(&entry)?)?;
+            read += 1;
+        }
+        let end = range.end;
+        let segment = builder.finish(end).map_err(|source| CatchUpError::Finish { end, source })?;
+        let folded = end.max(store.folded());
+        store.publish(vec![segment], folded).map_err(|source| CatchUpError::Publish { folded, source })?;
+    }
+    Ok(read)
+}
+
+/// Reads ledger entries back as what they were when they were appended.
+pub struct Rereader<'a> {
+    reader: &'a Reader,
+    tape: Tape,
+    /// Scope that the operator gave with an object, by the leaf of its opening entry.
+    scopes: BTreeMap<u64, Option<String>>,
+    /// Source of the record before.
+    last: Option<&'static Source>,
+}
+
+/// Scopes that are kept; a question rarely touches more objects at once.
+const SCOPES_MAX: usize = 4_096;
+
+impl<'a> Rereader<'a> {
+    /// Reads from `reader`.
+    pub fn new(reader: &'a Reader) -> Self {
+        Self { reader, tape: Tape::new(), scopes: BTreeMap::new(), last: None }
+    }
+
+    /// What the entry is to the store.
+    pub fn folded(&mut self, entry: &ascribe_ledger::Entry) -> Result<Folded, ascribe_ledger::ReadError> {
+        let envelope = entry.envelope();
+        let span = envelope.span.unwrap_or(ascribe_ledger::Span { offset: 0, length: 0 });
+        Ok(match envelope.kind {
+            Kind::Record => Folded::Record {
+                object: envelope.object,
+                stream: envelope.stream,
+                withheld: envelope.withheld(),
+                span_length: span.length,
+                events: self.events(entry)?,
+            },
+            Kind::Reject => {
+                Folded::Reject { object: envelope.object, span, reason: reject_reason(entry.captured()) }
+            }
+            Kind::Object => match serde_json::from_slice::<ObjectEntry>(entry.captured()) {
+                Ok(object) => Folded::Object { object: envelope.object, entry: object },
+                Err(_) => Folded::Other, // Written by a later version: the ledger keeps it, this store cannot show it.
+            },
+            Kind::Stream => match serde_json::from_slice::<StreamEntry>(entry.captured()) {
+                Ok(stream) => Folded::Stream(stream),
+                Err(_) => Folded::Other,
+            },
+            _ => Folded::Other,
+        })
+    }
+
+    /// The events of a record entry, parsed again from its captured bytes.
+    pub fn events(
+        &mut self,
+        entry: &ascribe_ledger::Entry,
+    ) -> Result<Vec<ascribe_model::Event>, ascribe_ledger::ReadError> {
+        let scope = self.scope_of(entry.envelope().object)?;
+        let bytes = entry.captured();
+        if !matches!(self.tape.parse_prefix(bytes, AtEnd::Yes), Prefix::Complete { .. }) {
+            return Ok(Vec::new()); // Only whole JSON is kept as a record, so only damage that the ledger reports gets here.
+        }
+        let context = Context { scope: scope.as_deref() };
+        let received = Received { bytes, tape: &self.tape, last: self.last };
+        Ok(match ascribe_sources::read(received, &context) {
+            Reading::Record(record) => {
+                self.last = Some(record.source);
+                record.events
+            }
+            Reading::Reject(_) => Vec::new(), // Captured by a version that could read it; the record itself stays.
+        })
+    }
+
+    fn scope_of(&mut self, object: Option<u64>) -> Result<Option<String>, ascribe_ledger::ReadError> {
+        let Some(leaf) = object else { return Ok(None) };
+        if let Some(scope) = self.scopes.get(&leaf) {
+            return Ok(scope.clone());
+        }
+        let opening = self.reader.entry(leaf)?;
+        let scope = match serde_json::from_slice(opening.captured()) {
+            Ok(ObjectEntry::Opened { scope, .. }) => scope,
+            _ => None,
+        };
+        if self.scopes.len() >= SCOPES_MAX {
+            self.scopes.clear();
+        }
+        self.scopes.insert(leaf, scope.clone());
+        Ok(scope)
+    }
+}
+
+fn reject_reason(captured: &[u8]) -> String {
+    let line = captured.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<RejectHeader>(line).map_or_else(|_| "unknown".to_owned(), |header| header.reason)
+}
+
+fn push<'b>(
+    builder: &'b mut SegmentBuilder,
+    leaf: u64,
+    received_at: Timestamp,
+    folded: &Folded,
+) -> Result<&'b [Sighting], CatchUpError> {
+    let entry = match folded {
+        Folded::Record { object, stream, withheld, span_length, events } => Entry::Record(Record {
+            leaf,
+            object: *object,
+            stream: *stream,
+            received_at,
+            withheld: *withheld,
+            span_length: *span_length,
+            events,
+        }),
+        Folded::Reject { object, span, reason } => Entry::Reject(Reject {
+            leaf,
+            object: *object,
+            received_at,
+            span: ascribe_store::Span { offset: span.offset, length: span.length },
+            reason,
+            source: None,
+        }),
+        Folded::Object { object, entry } => object_entry(leaf, *object, entry),
+        Folded::Stream(stream) => Entry::Stream(Stream {
+            leaf,
+            source: &stream.source,
+            scope: &stream.scope,
+            partition: stream.partition.as_deref(),
+        }),
+        Folded::Other => Entry::Other { leaf },
+    };
+    builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })
+}
+
+fn object_entry(leaf: u64, opened: Option<u64>, entry: &ObjectEntry) -> Entry<'_> {
+    match entry {
+        ObjectEntry::Opened { name, digest, .. } => Entry::Object(Object {
+            leaf,
+            digest: digest.as_deref().unwrap_or_default(),
+            name,
+            closes: None,
+            totals: ObjectTotals::default(),
+        }),
+        ObjectEntry::Closed(closed) => Entry::Object(Object {
+            leaf,
+            digest: closed.digest.as_deref().unwrap_or_default(),
+            name: "",
+            closes: opened,
+            totals: ObjectTotals {
+                records: closed.records,
+                rejects: closed.rejects,
+                framing_bytes: closed.framing_bytes,
+                bytes: closed.decoded_bytes,
+            },
+        }),
+        ObjectEntry::SeenAgain { .. } => Entry::Other { leaf },
+    }
+}

@@ -1,0 +1,153 @@
+//! Evidence as the questions see it: events found by key through the store, read back from the ledger.
+//!
+//! Every event is parsed again from its captured record when it is needed. The store only says where to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
+use ascribe_ledger::Reader;
+use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan, Timestamp};
+use ascribe_store::Store;
+
+use crate::ingest::{CatchUpError, Rereader, catch_up};
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// Parsed entries that are kept for the time of one question.
+const PARSED_MAX: usize = 65_536;
+
+/// Ledger and store, opened for questions at one checkpoint.
+pub struct OpenEvidence {
+    /// The ledger at its published checkpoint.
+    pub reader: Reader,
+    /// The store, folded up to that checkpoint.
+    pub store: Store,
+    parsed: Mutex<Parsed>,
+}
+
+/// Entries that were parsed, and where each event was first seen.
+#[derive(Default)]
+struct Parsed {
+    by_leaf: BTreeMap<u64, Vec<Arc<Event>>>,
+    leaves: BTreeMap<EventId, u64>,
+}
+
+/// Evidence cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder is not usable.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The ledger cannot be opened.
+    #[error("cannot open the ledger")]
+    Ledger(#[from] ascribe_ledger::ReadError),
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[source] ascribe_store::OpenError),
+    /// The store cannot be brought up to the ledger.
+    #[error("cannot bring the store up to the ledger")]
+    CatchUp(#[from] CatchUpError),
+}
+
+impl OpenEvidence {
+    /// Opens the evidence in `root` and folds what the store has not yet folded.
+    ///
+    /// # Errors
+    /// [`OpenError`] when either half cannot be read.
+    pub fn open(root: &Path) -> Result<Self, OpenError> {
+        let workspace = Workspace::open(root)?;
+        let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
+        let mut store = Store::open(&workspace.store_path()).map_err(OpenError::Store)?;
+        if store.folded() != reader.size() {
+            catch_up(&mut store, &reader)?;
+        }
+        Ok(Self { reader, store, parsed: Mutex::default() })
+    }
+
+    /// Events of one ledger entry.
+    pub fn events_at(&self, leaf: u64) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = parsed.by_leaf.get(&leaf) {
+            return Ok(events.clone());
+        }
+        let entry = self.reader.entry(leaf).map_err(failed)?;
+        let events = match entry.envelope().kind {
+            ascribe_ledger::Kind::Record => Rereader::new(&self.reader).events(&entry).map_err(failed)?,
+            _ => Vec::new(),
+        };
+        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+        if parsed.by_leaf.len() >= PARSED_MAX {
+            parsed.by_leaf.clear();
+        }
+        for event in &events {
+            let first = parsed.leaves.entry(event.id).or_insert(leaf);
+            *first = leaf.min(*first);
+        }
+        parsed.by_leaf.insert(leaf, events.clone());
+        Ok(events)
+    }
+
+    /// Leaf of the first sighting of an event that was read before.
+    pub fn leaf_of(&self, event: EventId) -> Option<u64> {
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).leaves.get(&event).copied()
+    }
+}
+
+impl Evidence for OpenEvidence {
+    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+        let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
+        let mut events = BTreeMap::new();
+        for leaf in found.leaves {
+            for event in self.events_at(leaf)? {
+                if event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed)) {
+                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
+                }
+            }
+        }
+        Ok(Page { events: events.into_values().collect(), total: found.total })
+    }
+
+    fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
+        let tally = self.store.tally(key, role).map_err(failed)?;
+        let span = tally.first.zip(tally.last).map(|(first, last)| TimeSpan { first, last });
+        Ok(Tally { count: tally.count, span })
+    }
+
+    fn scope(&self) -> Scope {
+        let mut streams = BTreeSet::new();
+        let mut scope = Scope::default();
+        let mut span: Option<(Timestamp, Timestamp)> = None;
+        for segment in self.store.summaries() {
+            scope.events += segment.events.count;
+            scope.undated += segment.events.undated;
+            scope.rejects += segment.rejects.values().sum::<u64>();
+            if let Some((first, last)) = segment.events.first.zip(segment.events.last) {
+                span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+            }
+            streams
+                .extend(segment.streams.iter().map(|stream| super::questions::stream_label(&stream.stream)));
+        }
+        scope.streams = streams.into_iter().collect();
+        scope.span = span.map(|(first, last)| TimeSpan { first, last });
+        scope
+    }
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Workspace(error) => error.hint(),
+            Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
+            Self::Store(_) => "the store is derived: `ascribe rebuild` makes it anew from the ledger",
+            Self::CatchUp(_) => {
+                "check that the folder can be written, or `ascribe rebuild` the store from the ledger"
+            }
+        }
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> EvidenceError {
+    EvidenceError(Box::new(error))
+}

@@ -1,0 +1,120 @@
+//! Takes logs in.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use ascribe_ledger::{Ledger, Recovery};
+use ascribe_store::Store;
+
+use crate::clock;
+use crate::ingest::{
+    CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
+    find_objects, run,
+};
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// What to take in.
+pub struct IngestRequest<'a> {
+    /// Files, folders, patterns, or `-`.
+    pub paths: &'a [String],
+    /// Native scope for records that carry none.
+    pub scope: Option<&'a str>,
+    /// Threads that parse.
+    pub workers: NonZeroUsize,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+}
+
+/// What came of it.
+pub struct Ingested {
+    /// The report.
+    pub report: IngestReport,
+    /// What opening the ledger repaired.
+    pub recovery: Recovery,
+    /// Paths that could not be taken in.
+    pub problems: Vec<FindError>,
+}
+
+/// Nothing, or not everything, could be taken in. What was acknowledged is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestFailure {
+    /// No path stands for anything that could be read.
+    #[error("there is nothing to take in")]
+    Nothing {
+        /// Why not, path by path.
+        problems: Vec<FindError>,
+    },
+    /// The folder is not usable.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The ledger cannot be opened for writing.
+    #[error("cannot open the ledger for writing")]
+    Ledger(#[source] Box<ascribe_ledger::OpenError>),
+    /// The ledger cannot be read.
+    #[error("cannot read the ledger")]
+    Read(#[source] ascribe_ledger::ReadError),
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[source] ascribe_store::OpenError),
+    /// The store cannot be brought up to the ledger.
+    #[error("cannot bring the store up to the ledger")]
+    CatchUp(#[source] CatchUpError),
+    /// The run stopped.
+    #[error("the run stopped; what was acknowledged is on disk")]
+    Run(#[source] IngestError),
+}
+
+/// Takes logs in. When this returns, every byte of every object is in the ledger as record, framing or reject.
+pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, IngestFailure> {
+    let workspace = Workspace::open(root)?;
+    let FoundObjects { objects, problems } = find_objects(request.paths);
+    if objects.is_empty() {
+        return Err(IngestFailure::Nothing { problems });
+    }
+    let (ledger, recovery) = Ledger::open(&workspace.ledger_paths(), workspace.signing_key()?)
+        .map_err(|error| IngestFailure::Ledger(Box::new(error)))?;
+    let reader = ledger.reader().map_err(IngestFailure::Read)?;
+    let mut store = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
+    catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
+    let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
+    let plan = Plan {
+        objects: &objects,
+        scope: request.scope,
+        workers: request.workers,
+        clock: clock::now,
+        progress: request.progress,
+    };
+    request
+        .progress
+        .planned(objects.len() as u64, objects.iter().filter_map(crate::ingest::InputObject::bytes).sum());
+    let report = run(&plan, Destination { ledger, store, reader, before }).map_err(IngestFailure::Run)?;
+    Ok(Ingested { report, recovery, problems })
+}
+
+impl IngestFailure {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Nothing { problems } => {
+                problems.first().map_or("name at least one file or folder", FindError::hint)
+            }
+            Self::Workspace(error) => error.hint(),
+            Self::Ledger(error) => match **error {
+                ascribe_ledger::OpenError::Lock(_) => {
+                    "another `ascribe ingest` is writing; wait for it to end"
+                }
+                _ => "`ascribe verify` lists everything that is damaged or missing; nothing was changed",
+            },
+            Self::Read(_) => "`ascribe verify` lists everything that is damaged or missing",
+            Self::Store(_) | Self::CatchUp(_) => {
+                "the store is derived: `ascribe rebuild` makes it anew from the ledger"
+            }
+            Self::Run(IngestError::Fold(_) | IngestError::Store(_)) => {
+                "check that the disk is not full, then `ascribe rebuild`; the ledger is complete"
+            }
+            Self::Run(_) => {
+                "check that the disk is not full or read-only, then run the same command again: it goes on where it stopped"
+            }
+        }
+    }
+}

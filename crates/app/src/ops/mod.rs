@@ -1,0 +1,14 @@
+//! One function for each thing that a user can do. They neither print nor speak HTTP.
+
+mod demo;
+mod evidence;
+mod ingest;
+mod questions;
+mod subject;
+mod upkeep;
+
+pub use demo::{DEMO_STEPS, Demo, DemoError};
+pub use evidence::OpenEvidence;
+pub use ingest::{IngestFailure, IngestRequest, ingest};
+pub use questions::{QuestionError, chain, show, sources, who};
+pub use upkeep::{StoreState, UpkeepError, init, rebuild, verify};

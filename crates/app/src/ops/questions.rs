@@ -1,0 +1,365 @@
+//! The questions. Each opens the evidence, reasons over it, and returns one answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ascribe_assess::{Direction, Evidence, EvidenceError};
+use ascribe_ledger::OfflineProof;
+use ascribe_model::{
+    Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyKind, KeyRef,
+    Premise, ProofSide, Question, RejectTally, Role, ShowDetail, SourceRef, SourcesDetail, StreamSummary,
+    Verdict, Withheld,
+};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::evidence::{OpenError, OpenEvidence};
+use super::subject::{Resolved, resolve};
+
+/// A question cannot be answered at all. What the evidence does not decide is an answer, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    /// The evidence cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The evidence cannot be read.
+    #[error(transparent)]
+    Evidence(EvidenceError),
+    /// The store cannot be read.
+    #[error("cannot read the store")]
+    Store(#[source] ascribe_store::ReadError),
+    /// The ledger cannot be read.
+    #[error("cannot read the ledger")]
+    Ledger(#[from] ascribe_ledger::ReadError),
+    /// The name stands for several things.
+    #[error("`{text}` could be any of {}", listed(names))]
+    Several {
+        /// What was typed.
+        text: String,
+        /// What it could be.
+        names: Vec<String>,
+    },
+    /// The name is an identity's, and it used several credentials, or none.
+    #[error("`{text}` names an identity, not a credential or an event{}", used(names))]
+    Identity {
+        /// What was typed.
+        text: String,
+        /// Credentials that it used.
+        names: Vec<String>,
+    },
+    /// The name is not an event's.
+    #[error("`{text}` names {what}, not an event")]
+    NotAnEvent {
+        /// What was typed.
+        text: String,
+        /// What it names.
+        what: String,
+    },
+}
+
+/// Which identity held a credential or acted in an event.
+pub fn who(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
+    ask(root, question("who", Some(subject)), |evidence, subject, question| {
+        ascribe_assess::who(evidence, subject, question)
+    })
+}
+
+/// Back to who started it, or forward to all that came of it.
+pub fn chain(root: &Path, subject: &str, direction: Direction) -> Result<Answer, QuestionError> {
+    let mut asked = question("chain", Some(subject));
+    if direction == Direction::Forward {
+        asked.options.insert("direction".to_owned(), "forward".to_owned());
+    }
+    ask(root, asked, |evidence, subject, question| {
+        ascribe_assess::chain(evidence, subject, direction, question)
+    })
+}
+
+/// One event with its record and its proof.
+pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
+    let evidence = OpenEvidence::open(root)?;
+    let asked = question("show", Some(text));
+    let event = match shown_event(&evidence, text)? {
+        Ok(event) => event,
+        Err(suggestions) => return Ok(finished(&evidence, nothing(&evidence, asked, suggestions))),
+    };
+    let key =
+        KeyRef { kind: KeyKind::new("ascribe.event"), scope: String::new(), value: event.id.to_string() };
+    let leaves =
+        evidence.store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(QuestionError::Store)?;
+    let sightings = leaves.total + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
+    let leaf = leaves.leaves.first().copied().or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
+    let entry = evidence.reader.entry(leaf)?;
+    let body = shown(&evidence, asked, &event, entry.captured(), sightings);
+    let mut answer = finished(&evidence, body);
+    for found in &mut answer.proof.evidence {
+        prove(&evidence, found)?;
+    }
+    Ok(answer)
+}
+
+/// Streams, records, time spans and rejects.
+pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
+    let evidence = OpenEvidence::open(root)?;
+    let mut streams: BTreeMap<SourceRef, StreamSummary> = BTreeMap::new();
+    let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
+    let mut detail =
+        SourcesDetail { streams: Vec::new(), rejects: Vec::new(), objects: 0, objects_unfinished: 0 };
+    let mut closed = 0;
+    for segment in evidence.store.summaries() {
+        detail.objects += segment.objects_opened;
+        closed += segment.objects_closed;
+        for (reason, count) in &segment.rejects {
+            *rejects.entry(reason.clone()).or_default() += count;
+        }
+        for stream in &segment.streams {
+            add_stream(
+                streams.entry(stream.stream.clone()).or_insert_with(|| empty_stream(&stream.stream)),
+                stream,
+            );
+        }
+    }
+    detail.objects_unfinished = detail.objects.saturating_sub(closed);
+    detail.streams = streams.into_values().collect();
+    detail.rejects = rejects.into_iter().map(|(reason, count)| RejectTally { reason, count }).collect();
+    let scope = evidence.scope();
+    let statement =
+        format!("{} events in {} streams, {} rejects", scope.events, scope.streams.len(), scope.rejects);
+    let body = Body {
+        question: question("sources", None),
+        verdict: Verdict::Proven,
+        grade: None,
+        claims: vec![Claim {
+            statement: statement.clone(),
+            premises: vec![premise(
+                "the counts are a fold over every entry of the ledger",
+                Basis::Rederivable,
+            )],
+            events: Vec::new(),
+            edges: Vec::new(),
+        }],
+        statement,
+        edges: Vec::new(),
+        gaps: vec![Gap {
+            missing: "whether the streams are complete: no source's own continuity proof was checked"
+                .to_owned(),
+            settled_by: "continuity proofs of the sources, such as CloudTrail digests".to_owned(),
+        }],
+        scope,
+        details: Details::Sources(Box::new(detail)),
+    };
+    Ok(finished(&evidence, body))
+}
+
+/// A stream's name in answers.
+pub(super) fn stream_label(stream: &SourceRef) -> String {
+    crate::ingest::stream_name(&ascribe_model::StreamEntry {
+        source: stream.kind.clone(),
+        scope: stream.scope.clone(),
+        partition: stream.partition.clone(),
+    })
+}
+
+impl QuestionError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Open(error) => error.hint().to_owned(),
+            Self::Evidence(_) | Self::Ledger(_) => {
+                "`ascribe verify` lists everything that is damaged or missing".to_owned()
+            }
+            Self::Store(_) => {
+                "the store is derived: `ascribe rebuild` makes it anew from the ledger".to_owned()
+            }
+            Self::Several { .. } => "type more of it, or the whole name as listed".to_owned(),
+            Self::Identity { names, .. } if names.is_empty() => {
+                "no record shows a credential of it".to_owned()
+            }
+            Self::Identity { .. } => "ask about one of these".to_owned(),
+            Self::NotAnEvent { .. } => "`ascribe who` and `ascribe chain` take credentials".to_owned(),
+        }
+    }
+}
+
+fn ask(
+    root: &Path,
+    question: Question,
+    reason: impl FnOnce(&dyn Evidence, &ascribe_assess::Subject, Question) -> Result<Body, EvidenceError>,
+) -> Result<Answer, QuestionError> {
+    let evidence = OpenEvidence::open(root)?;
+    let text = question.subject.clone().unwrap_or_default();
+    let body = match resolve(&evidence, &text)? {
+        Resolved::Subject(subject) => {
+            reason(&evidence, &subject, question).map_err(QuestionError::Evidence)?
+        }
+        Resolved::Nothing(suggestions) => nothing(&evidence, question, suggestions),
+    };
+    Ok(finished(&evidence, body))
+}
+
+/// The event that `text` names by any of its ids or by its leaf; else names that come close.
+fn shown_event(
+    evidence: &OpenEvidence,
+    text: &str,
+) -> Result<Result<Arc<Event>, Vec<KeyRef>>, QuestionError> {
+    if let Some(leaf) = text.parse().ok().filter(|&leaf: &u64| leaf < evidence.reader.size()) {
+        let events = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
+        return match events.as_slice() {
+            [one] => Ok(Ok(Arc::clone(one))),
+            [] => Err(QuestionError::NotAnEvent {
+                text: text.to_owned(),
+                what: "a ledger entry without an event".to_owned(),
+            }),
+            several => {
+                let names = several.iter().map(|event| event.id.to_string()).collect();
+                Err(QuestionError::Several { text: text.to_owned(), names })
+            }
+        };
+    }
+    match resolve(evidence, text)? {
+        Resolved::Subject(ascribe_assess::Subject::Event(event)) => Ok(Ok(event)),
+        Resolved::Subject(ascribe_assess::Subject::Key(credential)) => {
+            Err(QuestionError::NotAnEvent { text: text.to_owned(), what: credential.uid.to_string() })
+        }
+        Resolved::Nothing(suggestions) => Ok(Err(suggestions)),
+    }
+}
+
+fn shown(
+    evidence: &OpenEvidence,
+    question: Question,
+    event: &Arc<Event>,
+    captured: &[u8],
+    sightings: u64,
+) -> Body {
+    let record = String::from_utf8_lossy(captured).into_owned();
+    let exact = record.as_bytes() == captured;
+    let withheld = ascribe_sources::placeholders(captured);
+    let withheld = withheld
+        .into_iter()
+        .map(|(offset, found)| Withheld { rule: found.rule.to_owned(), offset: offset as u64 });
+    Body {
+        question,
+        verdict: Verdict::Proven,
+        statement: format!(
+            "{} by {} `{}`, as the record says",
+            event.api.operation,
+            event.actor.kind.name(),
+            event.actor.label()
+        ),
+        grade: None,
+        claims: vec![Claim {
+            statement: "the ledger holds this record, and it says this".to_owned(),
+            premises: vec![
+                premise("the entry is under the signed checkpoint", Basis::Rederivable),
+                premise("the event follows from the captured bytes", Basis::Rederivable),
+            ],
+            events: vec![event.id],
+            edges: Vec::new(),
+        }],
+        edges: Vec::new(),
+        gaps: Vec::new(),
+        scope: evidence.scope(),
+        details: Details::Show(Box::new(ShowDetail {
+            event: Event::clone(event),
+            record_base64: (!exact).then(|| STANDARD.encode(captured)),
+            record,
+            withheld: withheld.collect(),
+            sightings,
+        })),
+    }
+}
+
+/// Adds what a stranger needs to check the entry alone: its envelope, the salt of its commitment, and the path to the
+/// signed checkpoint.
+fn prove(evidence: &OpenEvidence, found: &mut EvidenceRef) -> Result<(), QuestionError> {
+    let reader = &evidence.reader;
+    let entry = reader.entry(found.leaf)?;
+    let proof = OfflineProof {
+        extra: reader.salts(found.leaf)?.captured.map(|salt| salt.to_vec()),
+        index: found.leaf,
+        hashes: reader.inclusion_proof(found.leaf)?,
+        checkpoint: reader.checkpoint().note().to_owned(),
+    };
+    found.envelope = Some(STANDARD.encode(entry.envelope_bytes()));
+    found.proof = Some(proof.to_string());
+    Ok(())
+}
+
+fn nothing(evidence: &OpenEvidence, question: Question, suggestions: Vec<KeyRef>) -> Body {
+    let text = question.subject.clone().unwrap_or_default();
+    let settled_by = "a log that names it; `ascribe sources` shows which streams are here".to_owned();
+    Body {
+        question,
+        verdict: Verdict::Undecided { decided_by: vec![settled_by.clone()] },
+        statement: format!("no event in the ledger names `{text}`; that is no evidence that it was not used"),
+        grade: None,
+        claims: Vec::new(),
+        edges: Vec::new(),
+        gaps: vec![Gap { missing: format!("any event that names `{text}`"), settled_by }],
+        scope: evidence.scope(),
+        details: Details::Nothing { suggestions },
+    }
+}
+
+/// Puts the proof side beside a body: where each cited event lies, and the checkpoint over it.
+fn finished(evidence: &OpenEvidence, body: Body) -> Answer {
+    let mut cited: BTreeSet<EventId> =
+        body.claims.iter().flat_map(|claim| claim.events.iter().copied()).collect();
+    cited.extend(body.edges.iter().flat_map(|edge| edge.evidence.iter().copied()));
+    let located = cited.into_iter().filter_map(|event| {
+        let leaf = evidence.leaf_of(event)?;
+        Some(EvidenceRef { event, leaf, state: EntryState::Committed, envelope: None, proof: None })
+    });
+    let proof = ProofSide {
+        checkpoint: evidence.reader.checkpoint().note().to_owned(),
+        size: evidence.reader.size(),
+        evidence: located.collect(),
+    };
+    Answer { schema: Answer::SCHEMA.to_owned(), body, proof }
+}
+
+fn question(verb: &str, subject: Option<&str>) -> Question {
+    Question { verb: verb.to_owned(), subject: subject.map(str::to_owned), options: BTreeMap::new() }
+}
+
+fn premise(statement: &str, basis: Basis) -> Premise {
+    Premise { statement: statement.to_owned(), basis }
+}
+
+fn empty_stream(stream: &SourceRef) -> StreamSummary {
+    StreamSummary {
+        source: stream.kind.clone(),
+        scope: stream.scope.clone(),
+        partition: stream.partition.clone(),
+        events: 0,
+        duplicates: 0,
+        undated: 0,
+        first: None,
+        last: None,
+        coverage: "unknown".to_owned(),
+    }
+}
+
+fn add_stream(sum: &mut StreamSummary, part: &ascribe_store::StreamSummary) {
+    sum.events += part.events.count;
+    sum.duplicates += part.events.repeats;
+    sum.undated += part.events.undated;
+    sum.first = [sum.first, part.events.first].into_iter().flatten().min();
+    sum.last = [sum.last, part.events.last].into_iter().flatten().max();
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn used(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; it used {}", listed(names)) }
+}

@@ -1,0 +1,165 @@
+//! What a name that somebody typed stands for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ascribe_assess::{Subject, is_credential};
+use ascribe_model::{Credential, CredentialClass, Event, KeyRef, Role};
+use ascribe_store::Found;
+
+use super::OpenEvidence;
+use super::questions::QuestionError;
+
+/// Names that are looked at when a beginning could be several things.
+const NAMES_MAX: usize = 64;
+/// Key kind of an event's own id.
+const EVENT_KIND: &str = "ascribe.event";
+
+/// What was found by a name.
+pub enum Resolved {
+    /// One thing.
+    Subject(Subject),
+    /// Nothing; these names come close.
+    Nothing(Vec<KeyRef>),
+}
+
+/// Finds what `text` names: exactly, or by a beginning that only one thing has.
+pub fn resolve(evidence: &OpenEvidence, text: &str) -> Result<Resolved, QuestionError> {
+    let text = text.trim();
+    let wanted = without_kind(text);
+    let exact = evidence.store.find(wanted.value).map_err(QuestionError::Store)?;
+    let exact: Vec<Found> = exact.into_iter().filter(|found| wanted.fits(&found.key)).collect();
+    if !exact.is_empty() {
+        return pick(evidence, text, exact).map(Resolved::Subject);
+    }
+    let begun = evidence.store.find_prefix(wanted.value, NAMES_MAX).map_err(QuestionError::Store)?;
+    let begun: Vec<Found> = begun.into_iter().filter(|found| wanted.fits(&found.key)).collect();
+    if begun.is_empty() {
+        let suggestions = evidence.store.suggest(wanted.value, 5).map_err(QuestionError::Store)?;
+        return Ok(Resolved::Nothing(suggestions));
+    }
+    let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
+    if values.len() > 1 {
+        let names = begun.iter().map(|found| found.key.to_string()).collect();
+        return Err(QuestionError::Several { text: text.to_owned(), names });
+    }
+    pick(evidence, text, begun).map(Resolved::Subject)
+}
+
+/// A name, with the kind and scope of key where they were typed too: `kind:value` or `kind@scope:value`.
+struct Wanted<'t> {
+    kind: Option<&'t str>,
+    scope: Option<&'t str>,
+    value: &'t str,
+}
+
+fn without_kind(text: &str) -> Wanted<'_> {
+    let (mut kind, mut scope, mut value) = (None, None, text);
+    if let Some((before, after)) = text.split_once(':') {
+        let (name, at) = before.split_once('@').map_or((before, None), |(name, at)| (name, Some(at)));
+        let is_kind = name.contains('.')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
+        if is_kind {
+            (kind, scope, value) = (Some(name), at, after);
+        }
+    }
+    Wanted { kind, scope, value }
+}
+
+impl Wanted<'_> {
+    fn fits(&self, key: &KeyRef) -> bool {
+        self.kind.is_none_or(|kind| kind == key.kind.name())
+            && self.scope.is_none_or(|scope| scope == key.scope)
+    }
+}
+
+/// Decides among things of one name: a credential, then a single event, then an identity.
+fn pick(evidence: &OpenEvidence, text: &str, found: Vec<Found>) -> Result<Subject, QuestionError> {
+    let credentials: Vec<&Found> = found.iter().filter(|found| is_credential(&found.key.kind)).collect();
+    match credentials.as_slice() {
+        [one] => return credential(evidence, &one.key).map(Subject::Key),
+        [] => {}
+        several => return Err(QuestionError::Several { text: text.to_owned(), names: names_of(several) }),
+    }
+    let native: Vec<&Found> = found.iter().filter(|found| found.roles.contains_key(&Role::Native)).collect();
+    if !native.is_empty() {
+        let events = events_of(evidence, &native)?;
+        return match events.as_slice() {
+            [one] => Ok(Subject::Event(Arc::clone(one))),
+            several => Err(QuestionError::Several {
+                text: text.to_owned(),
+                names: several.iter().map(|event| event.id.to_string()).collect(),
+            }),
+        };
+    }
+    let names = credentials_used_by(evidence, &found)?;
+    match names.as_slice() {
+        [one] => credential(evidence, one).map(Subject::Key),
+        names => {
+            let names = names.iter().map(ToString::to_string).collect();
+            Err(QuestionError::Identity { text: text.to_owned(), names })
+        }
+    }
+}
+
+fn names_of(found: &[&Found]) -> Vec<String> {
+    found.iter().map(|found| found.key.to_string()).collect()
+}
+
+/// Distinct events that list one of the keys as their own identifier.
+fn events_of(evidence: &OpenEvidence, found: &[&Found]) -> Result<Vec<Arc<Event>>, QuestionError> {
+    let mut events = BTreeMap::new();
+    for found in found {
+        let leaves = evidence
+            .store
+            .leaves(&found.key, &[Role::Native], None, NAMES_MAX)
+            .map_err(QuestionError::Store)?;
+        for leaf in leaves.leaves {
+            for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
+                let own = found.key.kind.name() == EVENT_KIND && event.id.to_string() == found.key.value;
+                if own || event.keys.iter().any(|key| key.role == Role::Native && found.key.names(key)) {
+                    events.insert((event.time.at, event.id), event);
+                }
+            }
+        }
+    }
+    Ok(events.into_values().collect())
+}
+
+/// Credentials that the identities of this name used, as far as the first events of each show.
+fn credentials_used_by(evidence: &OpenEvidence, found: &[Found]) -> Result<Vec<KeyRef>, QuestionError> {
+    let roles = [Role::Actor, Role::Subject, Role::Behalf, Role::Name, Role::Workload];
+    let mut names = BTreeSet::new();
+    for found in found {
+        let leaves =
+            evidence.store.leaves(&found.key, &roles, None, NAMES_MAX).map_err(QuestionError::Store)?;
+        for leaf in leaves.leaves {
+            for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
+                let listed = event.keys.iter().filter(|key| is_credential(&key.kind));
+                names.extend(
+                    listed
+                        .filter(|key| matches!(key.role, Role::Used | Role::Presented | Role::Issued))
+                        .map(ascribe_model::Key::to_ref),
+                );
+            }
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// The credential with its class, as any event that knows it says.
+fn credential(evidence: &OpenEvidence, key: &KeyRef) -> Result<Credential, QuestionError> {
+    let roles = [Role::Used, Role::Issued, Role::Presented, Role::Ended, Role::Enabled];
+    let leaves = evidence.store.leaves(key, &roles, None, 1).map_err(QuestionError::Store)?;
+    for leaf in leaves.leaves {
+        for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
+            let affected = event.effects.iter().filter_map(|effect| effect.credential.as_ref());
+            if let Some(known) = event.credential.iter().chain(affected).find(|known| known.uid == *key) {
+                return Ok(known.clone());
+            }
+        }
+    }
+    Ok(Credential { uid: key.clone(), class: CredentialClass::Unknown })
+}

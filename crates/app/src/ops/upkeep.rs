@@ -1,0 +1,145 @@
+//! Making a folder for evidence, checking it, and deriving its store anew.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ascribe_ledger::{Ledger, Reader};
+use ascribe_store::Store;
+
+use crate::ingest::{CatchUpError, catch_up};
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// A new evidence folder.
+pub struct Initialised {
+    /// The folder.
+    pub root: PathBuf,
+    /// Origin line of its checkpoints.
+    pub origin: String,
+    /// Verifier key, for whoever wants to check without trusting this program.
+    pub verifier_key: String,
+}
+
+/// What a check of the whole ledger came to.
+pub struct Verified {
+    /// What was checked, and every problem.
+    pub report: ascribe_ledger::Report,
+    /// Whether the store is at the ledger's size, as far as it can be opened; it is derived and not part of the verdict.
+    pub store: StoreState,
+}
+
+/// How the store stands to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreState {
+    /// It has folded this many entries.
+    Folded(u64),
+    /// It cannot be opened.
+    Unusable(String),
+}
+
+/// A store that was derived anew.
+pub struct Rebuilt {
+    /// Entries folded.
+    pub entries: u64,
+    /// SHA-256 of each table's rows: equal for equal ledgers, however the store came about.
+    pub digests: BTreeMap<String, String>,
+}
+
+/// Upkeep failed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The folder is not usable.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The ledger cannot be made.
+    #[error("cannot make the ledger")]
+    CreateLedger(#[source] Box<ascribe_ledger::CreateError>),
+    /// The store cannot be made.
+    #[error("cannot make the store")]
+    CreateStore(#[source] ascribe_store::CreateError),
+    /// The ledger cannot be read.
+    #[error("cannot read the ledger")]
+    Ledger(#[from] ascribe_ledger::ReadError),
+    /// The old store cannot be removed.
+    #[error("cannot remove the old store in `{path}`")]
+    Remove {
+        /// Its folder.
+        path: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store cannot be derived.
+    #[error("cannot derive the store")]
+    CatchUp(#[from] CatchUpError),
+    /// The store cannot be read back.
+    #[error("cannot read the new store")]
+    ReadStore(#[source] ascribe_store::ReadError),
+}
+
+/// Makes `root` a folder for evidence, with its own key, an empty ledger and an empty store.
+pub fn init(root: &Path, origin: &str) -> Result<Initialised, UpkeepError> {
+    let (workspace, key) = Workspace::create(root, origin)?;
+    let verifier_key = key.verifier().to_string();
+    Ledger::create(&workspace.ledger_paths(), key)
+        .map_err(|error| UpkeepError::CreateLedger(Box::new(error)))?;
+    Store::create(&workspace.store_path(), parser_versions()).map_err(UpkeepError::CreateStore)?;
+    workspace.finish()?;
+    Ok(Initialised { root: root.to_owned(), origin: origin.to_owned(), verifier_key })
+}
+
+/// Checks the whole ledger again.
+pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
+    let workspace = Workspace::open(root)?;
+    let report = ascribe_ledger::verify(&workspace.ledger_paths(), &workspace.verifier_key()?, &|_| {});
+    let store = match Store::open(&workspace.store_path()) {
+        Ok(store) => StoreState::Folded(store.folded()),
+        Err(error) => StoreState::Unusable(error.to_string()),
+    };
+    Ok(Verified { report, store })
+}
+
+/// Throws the store away and derives it again. The ledger is only read.
+///
+/// A crash in between leaves no store or a part of one; both are derived again by the next question or rebuild.
+pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
+    let workspace = Workspace::open(root)?;
+    let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
+    let path = workspace.store_path();
+    match std::fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(UpkeepError::Remove { path: path.to_string_lossy().into_owned(), source });
+        }
+        _ => {}
+    }
+    let mut store = Store::create(&path, parser_versions()).map_err(UpkeepError::CreateStore)?;
+    let entries = catch_up(&mut store, &reader)?;
+    let digests = store.table_digests().map_err(UpkeepError::ReadStore)?;
+    let digests = digests.into_iter().map(|(table, digest)| (table, hex(&digest))).collect();
+    Ok(Rebuilt { entries, digests })
+}
+
+impl UpkeepError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Workspace(error) => error.hint(),
+            Self::CreateLedger(_) | Self::CreateStore(_) => {
+                "choose a folder that is new or empty, on a disk that is not full"
+            }
+            Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
+            Self::Remove { .. } => "check who owns the folder, and that nothing else has it open",
+            Self::CatchUp(_) | Self::ReadStore(_) => {
+                "check that the disk is not full, then run `ascribe rebuild` again"
+            }
+        }
+    }
+}
+
+/// Parser version of each source. A store derived by other versions may hold other events.
+pub(super) fn parser_versions() -> BTreeMap<String, u32> {
+    ascribe_sources::SOURCES.iter().map(|source| (source.id.to_owned(), source.version)).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,236 @@
+//! The folder in which evidence lives: settings, keys, ledger, anchor and store.
+//!
+//! ```text
+//! <evidence>/ascribe.toml     settings
+//! <evidence>/keys/ledger.key  signs checkpoints; mode 0600
+//! <evidence>/keys/ledger.vkey verifies them; may be given to anybody
+//! <evidence>/ledger/          ground: docs/formats/ledger.md
+//! <evidence>/anchor/          the last checkpoint signed, kept apart
+//! <evidence>/store/           derived: docs/formats/store.md
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
+use serde::{Deserialize, Serialize};
+
+/// Name of the settings file; its presence marks a folder as evidence.
+const SETTINGS_FILE: &str = "ascribe.toml";
+
+/// Version of the folder's layout.
+const FORMAT: u32 = 1;
+
+/// An evidence folder.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    root: PathBuf,
+    settings: Settings,
+}
+
+/// Contents of `ascribe.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Version of the folder's layout.
+    pub format: u32,
+    /// Origin line of the ledger's checkpoints (C2SP tlog-checkpoint). It names the ledger for ever.
+    pub origin: String,
+    /// Folder of the anchor, from the evidence folder. Another volume guards against a restored backup.
+    #[serde(default = "default_anchor")]
+    pub anchor: PathBuf,
+}
+
+/// The folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// It is not an evidence folder.
+    #[error("`{path}` holds no evidence: there is no `{SETTINGS_FILE}` in it")]
+    NotEvidence {
+        /// The folder.
+        path: String,
+    },
+    /// It already is one.
+    #[error("`{path}` already holds evidence")]
+    AlreadyEvidence {
+        /// The folder.
+        path: String,
+    },
+    /// Settings cannot be understood.
+    #[error("cannot read the settings in `{path}`")]
+    Settings {
+        /// The file.
+        path: String,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// Settings of another version.
+    #[error("`{path}` has layout version {found}; this program reads version {FORMAT}")]
+    Version {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: u32,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot use `{path}`")]
+    File {
+        /// The file.
+        path: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be made durable.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file.
+        path: String,
+        /// The step that failed.
+        #[source]
+        source: ascribe_ledger::durable::DurableError,
+    },
+    /// A key cannot be used.
+    #[error("cannot use the key `{path}`")]
+    Key {
+        /// The key's file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Workspace {
+    /// Opens the evidence in `root`.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when there is none or its settings cannot be read.
+    pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
+        let path = root.join(SETTINGS_FILE);
+        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => WorkspaceError::NotEvidence { path: shown(root) },
+            _ => WorkspaceError::File { path: shown(&path), source },
+        })?;
+        let settings: Settings = toml::from_str(&text)
+            .map_err(|source| WorkspaceError::Settings { path: shown(&path), source: Box::new(source) })?;
+        if settings.format != FORMAT {
+            return Err(WorkspaceError::Version { path: shown(&path), found: settings.format });
+        }
+        Ok(Self { root: root.to_owned(), settings })
+    }
+
+    /// Makes `root` an evidence folder with a new key. Everything else in it is left alone.
+    ///
+    /// The settings are written last: a crash before leaves a folder that is not yet evidence, and can be removed.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when it is one already or cannot be written.
+    pub fn create(root: &Path, origin: &str) -> Result<(Self, KeyPair), WorkspaceError> {
+        if root.join(SETTINGS_FILE).exists() {
+            return Err(WorkspaceError::AlreadyEvidence { path: shown(root) });
+        }
+        let settings = Settings { format: FORMAT, origin: origin.to_owned(), anchor: default_anchor() };
+        let workspace = Self { root: root.to_owned(), settings };
+        let keys = root.join("keys");
+        fs::create_dir_all(&keys).map_err(|source| WorkspaceError::File { path: shown(&keys), source })?;
+        let key_path = workspace.key_path();
+        let key = KeyPair::generate(origin).map_err(|source| key_error(&key_path, source))?;
+        key.save(&key_path).map_err(|source| key_error(&key_path, source))?;
+        workspace.write(&workspace.verifier_path(), &format!("{}\n", key.verifier()))?;
+        Ok((workspace, key))
+    }
+
+    /// Marks the folder as evidence, once everything in it is in place.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::File`] when the settings cannot be written.
+    pub fn finish(&self) -> Result<(), WorkspaceError> {
+        let path = self.root.join(SETTINGS_FILE);
+        let text = format!(
+            "# Settings of this evidence folder.\n\
+             format = {FORMAT}\n\
+             # Names the ledger in every checkpoint. Never change it.\n\
+             origin = {:?}\n\
+             # Where the last signed checkpoint is kept. Another volume guards against a restored backup.\n\
+             anchor = {:?}\n",
+            self.settings.origin, self.settings.anchor
+        );
+        self.write(&path, &text)
+    }
+
+    /// Folders of the ledger and its anchor.
+    pub fn ledger_paths(&self) -> LedgerPaths {
+        LedgerPaths::new(self.root.join("ledger"), self.root.join(&self.settings.anchor))
+    }
+
+    /// Folder of the store.
+    pub fn store_path(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    /// The key that signs checkpoints.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Key`] when it cannot be read.
+    pub fn signing_key(&self) -> Result<KeyPair, WorkspaceError> {
+        let path = self.key_path();
+        KeyPair::load(&path).map_err(|source| key_error(&path, source))
+    }
+
+    /// The key that verifies checkpoints.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when it cannot be read.
+    pub fn verifier_key(&self) -> Result<VerifierKey, WorkspaceError> {
+        let path = self.verifier_path();
+        let text = fs::read_to_string(&path)
+            .map_err(|source| WorkspaceError::File { path: shown(&path), source })?;
+        VerifierKey::parse(text.trim_end()).map_err(|source| key_error(&path, source))
+    }
+
+    /// Where the verifier key is, for whoever wants to check without trusting this program.
+    pub fn verifier_path(&self) -> PathBuf {
+        self.root.join("keys/ledger.vkey")
+    }
+
+    fn key_path(&self) -> PathBuf {
+        self.root.join("keys/ledger.key")
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), WorkspaceError> {
+        ascribe_ledger::durable::replace_file(path, text.as_bytes())
+            .map_err(|source| WorkspaceError::Write { path: shown(path), source })
+    }
+}
+
+impl WorkspaceError {
+    /// What to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::NotEvidence { .. } => {
+                "`ascribe init DIR` makes an evidence folder; `--evidence DIR` names one"
+            }
+            Self::AlreadyEvidence { .. } => "use it with `--evidence DIR`, or choose another folder",
+            Self::Settings { .. } => "compare it with what `ascribe init` writes into a new folder",
+            Self::Version { .. } => "use the release of ascribe that wrote it",
+            Self::File { .. } | Self::Write { .. } => {
+                "check the path, who owns it and whether the disk is full or read-only"
+            }
+            Self::Key { .. } => "restore `keys/` from its backup; a ledger cannot go on under another key",
+        }
+    }
+}
+
+fn key_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> WorkspaceError {
+    WorkspaceError::Key { path: shown(path), source: Box::new(source) }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn default_anchor() -> PathBuf {
+    PathBuf::from("anchor")
+}
