@@ -19,6 +19,8 @@ pub(crate) struct Keys {
 
 #[derive(Clone, Copy)]
 struct KeyEntry {
+    /// Kept so that growing the table touches no text.
+    hash: u64,
     start: usize,
     length: u32,
     kind: u32,
@@ -31,6 +33,14 @@ pub(crate) struct KeyParts<'a> {
     pub(crate) value: &'a str,
     pub(crate) kind: u32,
     pub(crate) scope: u32,
+}
+
+/// The keys of a segment in the order of value, kind and scope.
+pub(crate) struct Order {
+    /// The keys' numbers in this order.
+    pub(crate) numbers: Vec<u32>,
+    /// For each number, its place in the order.
+    pub(crate) places: Vec<u32>,
 }
 
 /// Distinct short texts: kinds and scopes, of which there are few.
@@ -49,24 +59,17 @@ impl Keys {
         let hash = self.hasher.hash_one((value, kind, scope));
         let found = self.table.find(hash, |&number| {
             let entry = self.entries[number as usize];
-            entry.kind == kind && entry.scope == scope && self.text(entry) == value
+            entry.hash == hash && entry.kind == kind && entry.scope == scope && self.text(entry) == value
         });
         if let Some(&number) = found {
             return number;
         }
         let number = self.entries.len() as u32;
-        let entry = KeyEntry { start: self.texts.len(), length: value.len() as u32, kind, scope };
+        let length = value.len() as u32;
+        self.entries.push(KeyEntry { hash, start: self.texts.len(), length, kind, scope });
         self.texts.push_str(value);
-        self.entries.push(entry);
-        let (entries, texts, hasher) = (&self.entries, &self.texts, &self.hasher);
-        self.table.insert_unique(hash, number, |&other| {
-            let entry = entries[other as usize];
-            hasher.hash_one((
-                &texts[entry.start..entry.start + entry.length as usize],
-                entry.kind,
-                entry.scope,
-            ))
-        });
+        let entries = &self.entries;
+        self.table.insert_unique(hash, number, |&other| entries[other as usize].hash);
         number
     }
 
@@ -79,6 +82,32 @@ impl Keys {
     pub(crate) fn parts(&self, number: u32) -> KeyParts<'_> {
         let entry = self.entries[number as usize];
         KeyParts { value: self.text(entry), kind: entry.kind, scope: entry.scope }
+    }
+
+    /// Kind, scope and value of the key with this number.
+    pub(crate) fn names(&self, number: u32) -> [&str; 3] {
+        let entry = self.entries[number as usize];
+        [self.kinds.text(entry.kind), self.scopes.text(entry.scope), self.text(entry)]
+    }
+
+    /// All keys in the order of value, kind and scope.
+    pub(crate) fn sorted(&self) -> Order {
+        let ((_, kinds), (_, scopes)) = (self.kinds.sorted(), self.scopes.sorted());
+        // The first 16 bytes decide nearly every comparison and stand in the sorted array itself.
+        let start = |number| {
+            let bytes = self.parts(number).value.bytes();
+            let padded = bytes.chain(std::iter::repeat(0)).take(16);
+            (padded.fold(0, |start, byte| start << 8 | u128::from(byte)), number)
+        };
+        let full = |number| {
+            let parts = self.parts(number);
+            (parts.value, kinds[parts.kind as usize], scopes[parts.scope as usize])
+        };
+        let mut order: Vec<(u128, u32)> = (0..self.entries.len() as u32).map(start).collect();
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| full(a.1).cmp(&full(b.1))));
+        let numbers: Vec<u32> = order.into_iter().map(|(_, number)| number).collect();
+        let places = places(&numbers);
+        Order { numbers, places }
     }
 
     fn text(&self, entry: KeyEntry) -> &str {
@@ -109,10 +138,16 @@ impl Words {
     pub(crate) fn sorted(&self) -> (Vec<&str>, Vec<u32>) {
         let mut order: Vec<u32> = (0..self.texts.len() as u32).collect();
         order.sort_unstable_by_key(|&number| self.text(number));
-        let mut places = vec![0; order.len()];
-        for (place, &number) in order.iter().enumerate() {
-            places[number as usize] = place as u32;
-        }
+        let places = places(&order);
         (order.into_iter().map(|number| self.text(number)).collect(), places)
     }
+}
+
+/// For each number, its place in `order`.
+fn places(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    for (place, &number) in order.iter().enumerate() {
+        places[number as usize] = place as u32;
+    }
+    places
 }

@@ -236,10 +236,11 @@ type FileBytes = (String, Vec<u8>);
 fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<FileBytes>, WriteError> {
     let (mut sightings, mut coverage) = (rows.sightings, rows.coverage);
     let interned = &rows.interned;
-    summary.streams = rows.sums.finish(interned, &mut coverage, &mut sightings)?;
+    let order = interned.sorted();
+    summary.streams = rows.sums.finish(interned, &order, &mut coverage, &mut sightings)?;
     let first = summary.first;
     let of_keys = || {
-        let keys_index = key_index::encode(first, interned, &rows.occasions)?;
+        let keys_index = key_index::encode(first, interned, &order.numbers, &rows.occasions)?;
         Ok(vec![table(rows.keys)?, (KEYS_FILE.to_owned(), keys_index)])
     };
     let of_events = || {

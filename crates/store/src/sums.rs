@@ -1,6 +1,6 @@
 //! Sums over a segment: events per stream and hour, uses per credential, workload and hour, totals per stream.
 //!
-//! Hash tables here are only asked; what comes out stands in the order of its columns.
+//! Hash tables here are only asked; what comes out is sorted.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use crate::cell::Columns;
 use crate::entry::Record;
 use crate::error::WriteError;
-use crate::intern::{KeyParts, Keys};
+use crate::intern::{Keys, Order};
 use crate::summary::{EventTotals, StreamSummary};
 use crate::table_file::TableWriter;
 use crate::tables::{CoverageColumns, CoverageRow, SightingColumns, SightingRow};
@@ -75,6 +75,7 @@ impl Sums {
     pub(crate) fn finish(
         self,
         keys: &Keys,
+        order: &Order,
         coverage: &mut TableWriter<CoverageColumns>,
         sightings: &mut TableWriter<SightingColumns>,
     ) -> Result<Vec<StreamSummary>, WriteError> {
@@ -95,15 +96,16 @@ impl Sums {
             coverage.push(row)?;
         }
         let mut sums = self.sightings.totals;
-        let order = |&(credential, workload, hour): &(u32, Option<u32>, Option<Timestamp>)| {
-            let text = |key| texts(keys, keys.parts(key));
-            (text(credential), workload.map(text), hour)
-        };
-        sums.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+        let place = |key: u32| order.places[key as usize];
+        sums.sort_unstable_by_key(|((credential, workload, hour), _)| {
+            (place(*credential), workload.map(place), *hour)
+        });
         for ((credential, workload, hour), totals) in sums {
-            let credential = texts(keys, keys.parts(credential));
-            let workload = workload.map(|workload| texts(keys, keys.parts(workload)));
-            sightings.push(sighting_row(credential, workload, (hour, totals)))?;
+            sightings.push(sighting_row(
+                keys.names(credential),
+                workload.map(|workload| keys.names(workload)),
+                (hour, totals),
+            ))?;
         }
         let mut streams = self.streams;
         streams.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -155,11 +157,6 @@ impl<K: Copy + Eq + Hash> Counted<K> {
 /// Start of the hour in which a moment lies.
 fn hour_of(time: Timestamp) -> Timestamp {
     time.plus_nanoseconds(-time.nanoseconds().rem_euclid(HOUR_NS))
-}
-
-/// Kind, scope and value of a key.
-fn texts<'a>(keys: &'a Keys, parts: KeyParts<'a>) -> [&'a str; 3] {
-    [keys.kinds.text(parts.kind), keys.scopes.text(parts.scope), parts.value]
 }
 
 fn sighting_row<'a>(

@@ -1,7 +1,7 @@
 //! The tables of a segment: every column, once. `docs/formats/store.md` lists the same columns and a test compares.
 //!
-//! Rows stand in leaf order, except in `sightings` and `coverage`, which are sums and stand in the order of their
-//! columns. This file deliberately does not know how rows are made (`rows.rs`) or written (`table_file.rs`).
+//! Rows stand in leaf order, except in `sightings` and `coverage`, which are sums: those stand in the order of the
+//! keys (value, kind, scope) and of the stream, then of the hour. This file deliberately does not know how rows are made (`rows.rs`) or written (`table_file.rs`).
 
 use crate::cell::{
     Column, Columns, Flag, Id, MaybeMoment, MaybeText, MaybeWhole, MaybeWord, Moment, Small, Text, Whole,

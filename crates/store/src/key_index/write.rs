@@ -72,11 +72,15 @@ impl Occasions {
     }
 }
 
-/// Encodes the index of a segment that starts at leaf `first`.
-pub(crate) fn encode(first: u64, keys: &Keys, occasions: &Occasions) -> Result<Vec<u8>, WriteError> {
+/// Encodes the index of a segment that starts at leaf `first`; `order` holds all numbers of `keys`.
+pub(crate) fn encode(
+    first: u64,
+    keys: &Keys,
+    order: &[u32],
+    occasions: &Occasions,
+) -> Result<Vec<u8>, WriteError> {
     let (kinds, kind_places) = keys.kinds.sorted();
     let (scopes, scope_places) = keys.scopes.sorted();
-    let order = sorted(keys, &kind_places, &scope_places);
     let (mut grouped, starts) = occasions.by_key(keys.len());
     let base_ns = base_ns(occasions);
     let mut blocks = Blocks::new()?;
@@ -88,7 +92,7 @@ pub(crate) fn encode(first: u64, keys: &Keys, occasions: &Occasions) -> Result<V
         leaves: Vec::new(),
         gaps: Vec::new(),
     };
-    for key in order {
+    for &key in order {
         let group = &mut grouped[starts[key as usize]..starts[key as usize + 1]];
         group.sort_unstable();
         payload.fill(group);
@@ -111,26 +115,6 @@ pub(crate) fn encode(first: u64, keys: &Keys, occasions: &Occasions) -> Result<V
     footer.extend_from_slice(&blocks.places);
     frame::close(&mut blocks.out, &footer, MAGIC);
     Ok(blocks.out)
-}
-
-/// The numbers of the keys in the order of (value, kind, scope).
-fn sorted(keys: &Keys, kind_places: &[u32], scope_places: &[u32]) -> Vec<u32> {
-    // The first 16 bytes decide nearly every comparison and stand in the sorted array itself.
-    let mut order: Vec<(u128, u32)> = (0..keys.len() as u32)
-        .map(|key| {
-            let value = keys.parts(key).value.as_bytes();
-            let mut start = [0; 16];
-            let length = value.len().min(16);
-            start[..length].copy_from_slice(&value[..length]);
-            (u128::from_be_bytes(start), key)
-        })
-        .collect();
-    let full = |key: u32| {
-        let parts = keys.parts(key);
-        (parts.value, kind_places[parts.kind as usize], scope_places[parts.scope as usize])
-    };
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| full(a.1).cmp(&full(b.1))));
-    order.into_iter().map(|(_, key)| key).collect()
 }
 
 /// The second in which the earliest occasion lies, in nanoseconds: moments are counted from here.

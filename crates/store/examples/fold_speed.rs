@@ -1,0 +1,91 @@
+//! What folding costs, in nanoseconds an event: `cargo run --release -p ascribe-store --example fold_speed`.
+//!
+//! Processor time of all threads, so that it is the cost on one core whatever else the machine does. Events are generated before the clock starts. The first argument is the number of complete segments (4).
+
+#[path = "../tests/generated/mod.rs"]
+mod generated;
+
+use std::error::Error;
+use std::io::{Write, stdout};
+use std::ops::Range;
+use std::time::Instant;
+
+use ascribe_model::{Event, Timestamp};
+use ascribe_store::{Entry, RANGE, Record, SegmentBuilder, Store};
+
+/// Events generated at a time; divides the number of leaves in a segment.
+const BATCH: usize = 256;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let segments: u64 = std::env::args().nth(1).map_or(Ok(4), |count| count.parse())?;
+    let folder = tempfile::tempdir()?;
+    let mut store = Store::create(folder.path(), [("generated".to_owned(), 1)].into())?;
+    let mut total = [0; 3];
+    for range in store.plan(segments * RANGE) {
+        let times = fold(&mut store, range)?;
+        report("segment", times, RANGE)?;
+        total.iter_mut().zip(times).for_each(|(sum, time)| *sum += time);
+    }
+    report("mean", total, segments * RANGE)?;
+    let mut out = stdout().lock();
+    for (name, bytes) in sizes(&store) {
+        writeln!(out, "{name:20} {:4} bytes an event", bytes / (segments * RANGE))?;
+    }
+    let started = Instant::now();
+    let store = Store::open(folder.path())?;
+    writeln!(out, "open {:?}", started.elapsed())?;
+    let text = generated::event(RANGE / 2).keys[0].value.clone();
+    for attempt in ["cold", "warm"] {
+        let started = Instant::now();
+        let found = store.find(&text)?;
+        writeln!(out, "find, {attempt}: {:?}, {} keys", started.elapsed(), found.len())?;
+    }
+    Ok(())
+}
+
+/// Processor time that this process has taken, in nanoseconds.
+fn processor_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Nanoseconds for adding entries, for finishing the segment, and for publishing it.
+fn fold(store: &mut Store, range: Range<u64>) -> Result<[u64; 3], Box<dyn Error>> {
+    let mut builder = SegmentBuilder::new(range.start, store);
+    let mut pushed = 0;
+    for start in range.clone().step_by(BATCH) {
+        let events: Vec<Event> = (start..start + BATCH as u64).map(generated::event).collect();
+        let started = processor_time();
+        for (event, leaf) in events.iter().zip(start..) {
+            builder.push(Entry::Record(Record {
+                leaf,
+                object: Some(0),
+                stream: Some(0),
+                received_at: Timestamp::from_nanoseconds(1_780_000_000_000_000_000),
+                withheld: false,
+                span_length: 1_654,
+                events: std::slice::from_ref(event),
+            }))?;
+        }
+        pushed += processor_time() - started;
+    }
+    let started = processor_time();
+    let segment = builder.finish(range.end)?;
+    let finished = processor_time();
+    store.publish(vec![segment], range.end)?;
+    Ok([pushed, finished - started, processor_time() - finished])
+}
+
+fn report(name: &str, times: [u64; 3], events: u64) -> std::io::Result<()> {
+    let all = times.iter().sum::<u64>() / events;
+    let [push, finish, publish] = times.map(|time| time / events);
+    writeln!(stdout(), "{name}: {all} ns an event (push {push}, finish {finish}, publish {publish})")
+}
+
+fn sizes(store: &Store) -> std::collections::BTreeMap<String, u64> {
+    let mut sizes = std::collections::BTreeMap::new();
+    for (name, file) in store.summaries().flat_map(|summary| &summary.files) {
+        *sizes.entry(name.clone()).or_default() += file.bytes;
+    }
+    sizes
+}
