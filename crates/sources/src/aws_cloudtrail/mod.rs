@@ -162,7 +162,6 @@ struct Shape<'t> {
     name: bool,
     source: Option<Value<'t>>,
     insight: bool,
-    user_identity: bool,
     /// One of the members that no other record with these names has.
     particular: bool,
     /// `detail` of EventBridge.
@@ -197,8 +196,9 @@ impl<'t> Shape<'t> {
                 b"eventName" => shape.name = true,
                 b"eventSource" => shape.source = Some(value),
                 b"insightDetails" => shape.insight = true,
-                b"userIdentity" => (shape.user_identity, shape.particular) = (true, true),
-                b"eventTime" | b"@timestamp" | b"awsRegion" | b"eventType" => shape.particular = true,
+                b"userIdentity" | b"eventTime" | b"@timestamp" | b"awsRegion" | b"eventType" => {
+                    shape.particular = true;
+                }
                 b"detail" => shape.detail = Some(value),
                 b"CloudTrailEvent" | b"eventJson" => shape.json = Some(value),
                 b"logEvents" => shape.messages = Some(value),
@@ -224,13 +224,16 @@ impl<'t> Shape<'t> {
         }
     }
 
-    /// Notifications of S3 have `eventVersion` and `eventName` too, but their `eventSource` is `aws:s3`.
+    /// Notifications of S3 have `eventVersion` and `eventName` too, but their `eventSource` is `aws:s3`. Insights
+    /// events and cut-down records have no `eventSource` of their own.
     fn is_event(&self) -> bool {
-        let Some(source) = self.source.and_then(Value::text) else {
-            return self.version && (self.insight || self.user_identity);
-        };
-        let by_aws = self.version && !source.starts_with("aws:") || source.ends_with(".amazonaws.com");
-        self.name && self.particular && by_aws
+        match self.source.and_then(Value::text) {
+            None => self.version && self.particular && (self.name || self.insight),
+            Some(source) if source.starts_with("aws:") => false,
+            Some(source) => {
+                self.name && self.particular && (self.version || source.ends_with(".amazonaws.com"))
+            }
+        }
     }
 }
 
