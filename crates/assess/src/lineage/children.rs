@@ -46,6 +46,34 @@ fn issued_under(evidence: &dyn Evidence, node: &KeyRef, limit: usize) -> Result<
         }
         if by_id == 0 {
             steps.extend(sessions_near(evidence, &issue, from)?);
+            steps.extend(completed_later(evidence, &issue, from)?);
+        }
+    }
+    Ok(steps)
+}
+
+/// Credentials that a later step of the requested operation issued.
+fn completed_later(
+    evidence: &dyn Evidence,
+    request: &Arc<Event>,
+    from: &Key,
+) -> Result<Vec<Step>, EvidenceError> {
+    let mut steps = Vec::new();
+    for join in JOINS.iter().filter(|join| join.reach == Reach::Step) {
+        for step in keys_at(request, &join.from) {
+            let later = evidence.events(&step.to_ref(), &[join.from.role], CANDIDATES_MAX)?.events;
+            let done = later.iter().find(|event| {
+                event.id != request.id
+                    && event.time.at >= request.time.at
+                    && keys_at(event, &join.to).next().is_some()
+            });
+            let Some(done) = done else { continue };
+            for issued in keys_at(done, &join.to) {
+                let child = Node::Credential(credential_of(&issued.to_ref(), done));
+                let found =
+                    edge(join, (parent_node(request, from), child), join.grade, vec![request.id, done.id]);
+                steps.push(Step { edge: found, shown_by: Some(Arc::clone(done)) });
+            }
         }
     }
     Ok(steps)
