@@ -65,17 +65,17 @@ pub enum OpenError {
     /// A file could not be read, or is damaged in a way that no crash explains.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The anchor holds no checkpoint, though one was published.
+    /// The anchor holds no checkpoint, though there is a ledger.
     #[error(
-        "the anchor `{}` is missing, though a checkpoint was published; put the anchor back from where it is kept, \
-         and if it is lost, compare the published checkpoint with one that a witness or auditor kept",
+        "the anchor `{}` is missing, though there is a ledger; put the anchor back from where it is kept, and if it is \
+         lost, compare the published checkpoint with one that a witness or auditor kept",
         path.display()
     )]
     AnchorMissing {
         /// The anchor.
         path: PathBuf,
-        /// The published note.
-        published: String,
+        /// The published note; `None` where there is none, but segments are there.
+        published: Option<String>,
     },
     /// The anchor's note is refused.
     #[error("the anchor `{}` is refused; it may belong to another ledger, or the key to another origin", path.display())]
@@ -182,7 +182,8 @@ impl Ledger {
         key: KeyPair,
         mut settings: Settings,
     ) -> Result<(Self, Recovery), OpenError> {
-        if !paths.ledger.is_dir() {
+        // Looked for before the lock, which would leave a file in a folder that is none of ours.
+        if !paths.segments().is_dir() {
             return Err(OpenError::NotALedger { folder: paths.ledger.clone() });
         }
         let lock = Lock::take(&paths.lock())?;
@@ -239,7 +240,9 @@ impl Ledger {
         for index in ahead.start / capacity..=(ahead.end - 1) / capacity {
             let id = list.find(index).ok_or_else(|| missing(&self.paths, index))?;
             let segment = SegmentFile::walk(&self.paths, id, self.durable_size)?;
-            for block in &segment.blocks {
+            let committed_blocks = segment.blocks.partition_point(|block| block.first_leaf <= ahead.start);
+            // The last of these may reach beyond the checkpoint.
+            for block in &segment.blocks[committed_blocks.saturating_sub(1)..] {
                 let block = segment.read_block(*block)?;
                 for leaf in block.leaves().filter(|leaf| ahead.contains(leaf)) {
                     self.pending.push(block.envelope_bytes((leaf - block.leaves().start) as usize));
@@ -265,11 +268,14 @@ impl Notes {
         let anchor_path = paths.anchor_checkpoint();
         let anchor = match (anchor.read()?, &published) {
             (Some(note), _) => note,
-            (None, Some(note)) => {
-                let published = String::from_utf8_lossy(note).into_owned();
+            // A crash while a ledger is made leaves neither note and no segment: there is no ledger yet.
+            (None, None) if SegmentList::read(paths).map_or(true, |list| list.last().is_none()) => {
+                return Err(OpenError::NotALedger { folder: paths.ledger.clone() });
+            }
+            (None, published) => {
+                let published = published.as_ref().map(|note| String::from_utf8_lossy(note).into_owned());
                 return Err(OpenError::AnchorMissing { path: anchor_path, published });
             }
-            (None, None) => return Err(OpenError::NotALedger { folder: paths.ledger.clone() }),
         };
         let anchor = SignedCheckpoint::open(&anchor, key)
             .map_err(|source| OpenError::AnchorRefused { path: anchor_path, source })?;

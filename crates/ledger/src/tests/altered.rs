@@ -171,8 +171,12 @@ fn an_older_anchor_and_a_missing_one_are_refused() {
         Err(OpenError::PublishedAhead { anchor_size: 5, published_size: 9, .. })
     ));
     let missing = LedgerPaths::new(&fixture.paths.ledger, fixture.beside("no anchor"));
-    assert!(matches!(Ledger::open(&missing, key()), Err(OpenError::AnchorMissing { .. })));
+    assert!(matches!(
+        Ledger::open(&missing, key()),
+        Err(OpenError::AnchorMissing { published: Some(_), .. })
+    ));
     fs::remove_file(fixture.paths.published_checkpoint()).unwrap();
+    assert!(matches!(Ledger::open(&missing, key()), Err(OpenError::AnchorMissing { published: None, .. })));
     let (_, recovery) = fixture.open().unwrap();
     assert!(recovery.publication_finished);
     fixture.assert_clean("a published checkpoint that was removed comes from the anchor");

@@ -145,6 +145,22 @@ fn sectors_that_were_not_written() {
 }
 
 #[test]
+fn the_footer_of_a_full_segment_is_derived() {
+    let fixture = Fixture::committed(&[3, 253]);
+    let path = fixture.paths.segment(FIRST, SegmentPart::Blocks);
+    let whole = fs::read(&path).unwrap();
+    // Two blocks of 16 bytes each and a tail of 16.
+    for length in whole.len() - 48..whole.len() {
+        cut(&path, length as u64);
+        assert!(!fixture.verify().is_clean(), "{length}");
+        let (ledger, recovery) = fixture.open().unwrap();
+        assert_eq!((ledger.size(), recovery.footers_written), (256, 1), "{length}");
+        assert_eq!(fs::read(&path).unwrap(), whole, "{length}");
+        fixture.assert_clean("after the footer was written again");
+    }
+}
+
+#[test]
 fn derived_files_torn_by_a_crash_are_written_again() {
     let torn = Torn::new();
     let whole = torn.open_and_check("whole");
