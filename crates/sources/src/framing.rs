@@ -74,6 +74,10 @@ pub struct Framer {
     /// What is open, outermost first.
     containers: Vec<Container>,
     place: Place,
+    /// Bytes that steps have named.
+    passed: usize,
+    /// Bytes that have been parsed as part of a value that turned out to be none.
+    parsed_in_vain: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +119,8 @@ impl Framer {
             skip: None,
             containers: Vec::new(),
             place: Place::Start,
+            passed: 0,
+            parsed_in_vain: 0,
         }
     }
 
@@ -125,6 +131,14 @@ impl Framer {
 
     /// What stands at the front of `buffer`: the input's bytes from the first one that no step has named.
     pub fn next(&mut self, buffer: &[u8], at_end: AtEnd) -> Step {
+        let step = self.next_step(buffer, at_end);
+        if let Step::Framing { length } | Step::Record { length } | Step::Reject { length, .. } = step {
+            self.passed += length;
+        }
+        step
+    }
+
+    fn next_step(&mut self, buffer: &[u8], at_end: AtEnd) -> Step {
         loop {
             if let Some(skip) = &mut self.skip {
                 let (step, done) = skip.next(buffer, at_end);
@@ -157,35 +171,50 @@ impl Framer {
             let length = buffer.iter().take_while(|byte| is_whitespace(**byte)).count();
             return Some(Step::Framing { length });
         }
+        if let Some(then) = self.behind_punctuation(first) {
+            self.place = then;
+            return Some(Step::Framing { length: 1 });
+        }
         match (self.place, first) {
             (Place::BetweenValues, b'{') => self.value(buffer, at_end, Place::BetweenValues),
-            (Place::BetweenValues, b'[') => {
-                self.containers.push(Container::Array);
-                self.framing(Place::Element)
-            }
             (Place::BetweenValues, b'0'..=b'9') => self.line_prefix(buffer, at_end),
             (Place::BetweenValues, _) => self.not_json(first),
-            (Place::Element | Place::AfterElement, b']') => self.end_list(),
             (Place::Element, b',') => {
                 // Alone between two commas: taking it with what follows would cost a record.
                 let reject = syntax_reject(first, "a value or `]`");
                 Some(Step::Reject { length: 1, reject })
             }
             (Place::Element, _) => self.value(buffer, at_end, Place::AfterElement),
-            (Place::AfterElement, b',') => self.framing(Place::Element),
             (Place::AfterElement, _) => {
                 self.skip(syntax_reject(first, "`,` or `]`"), Extent::element(first), Place::AfterElement)
             }
-            (Place::AfterMember, b',') => self.framing(Place::MemberName),
-            (Place::AfterMember | Place::MemberName, b'}') => self.end_lister(),
             (Place::MemberName, b'"') => self.member_name(buffer, at_end),
-            (Place::Colon { lists_records }, b':') => self.framing(Place::MemberValue { lists_records }),
-            (Place::MemberValue { lists_records: true }, b'[') => self.framing(Place::Element),
             (Place::MemberValue { .. }, _) => self.value(buffer, at_end, Place::AfterMember),
             (Place::AfterMember | Place::MemberName | Place::Colon { .. } | Place::Start, _) => {
                 self.skip_lister(syntax_reject(first, "a member, `,` or `}`"))
             }
         }
+    }
+
+    /// The place behind a byte that is punctuation here, with the containers that it opens or closes.
+    fn behind_punctuation(&mut self, byte: u8) -> Option<Place> {
+        Some(match (self.place, byte) {
+            (Place::BetweenValues, b'[') => {
+                self.containers.push(Container::Array);
+                Place::Element
+            }
+            (Place::AfterElement, b',') | (Place::MemberValue { lists_records: true }, b'[') => {
+                Place::Element
+            }
+            (Place::Element | Place::AfterElement, b']') => match self.containers.last() {
+                Some(Container::Lister) => Place::AfterMember,
+                Some(Container::Array) | None => self.close_container(),
+            },
+            (Place::AfterMember, b',') => Place::MemberName,
+            (Place::Colon { lists_records }, b':') => Place::MemberValue { lists_records },
+            (Place::AfterMember | Place::MemberName, b'}') => self.close_container(),
+            _ => return None,
+        })
     }
 
     fn byte_order_mark(&mut self, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
@@ -259,7 +288,10 @@ impl Framer {
         match then {
             Place::AfterMember => self.skip_lister(reject),
             Place::AfterElement => self.skip(reject, Extent::element(window[0]), Place::AfterElement),
-            _ => self.skip(reject, Extent::value(), Place::BetweenValues),
+            _ => {
+                let extent = self.lines_from(reject.offset, 0);
+                self.skip(reject, extent, Place::BetweenValues)
+            }
         }
     }
 
@@ -274,42 +306,38 @@ impl Framer {
         Some(step)
     }
 
-    fn end_list(&mut self) -> Option<Step> {
-        if self.containers.last() == Some(&Container::Lister) {
-            return self.framing(Place::AfterMember);
-        }
+    /// Closes the innermost container; the place behind it.
+    fn close_container(&mut self) -> Place {
         self.containers.pop();
-        self.framing(self.outer_place())
-    }
-
-    fn end_lister(&mut self) -> Option<Step> {
-        self.containers.pop();
-        self.framing(self.outer_place())
-    }
-
-    /// The place behind a container that has just ended.
-    fn outer_place(&self) -> Place {
         if self.containers.is_empty() { Place::BetweenValues } else { Place::AfterElement }
     }
 
     /// Rejects the rest of a lister.
     fn skip_lister(&mut self, reject: Reject) -> Option<Step> {
-        self.containers.pop();
-        let extent =
-            if self.containers.is_empty() { Extent::value_inside() } else { Extent::element_inside() };
-        self.skip(reject, extent, self.outer_place())
+        let then = self.close_container();
+        let extent = match then {
+            Place::BetweenValues => self.lines_from(reject.offset, 1),
+            _ => Extent::element_inside(),
+        };
+        self.skip(reject, extent, then)
+    }
+
+    /// How far a reject outside of lists goes whose fault is at `fault`.
+    ///
+    /// A line before the fault may well be a record that a damaged one before it swallowed, so reading goes on there.
+    /// But hostile lines could each be parsed up to one far fault: once more bytes have been parsed in vain than
+    /// have been read otherwise (and a start of 1 MiB), only lines behind the fault count.
+    fn lines_from(&mut self, fault: usize, open: usize) -> Extent {
+        const START: usize = 1 << 20;
+        self.parsed_in_vain = self.parsed_in_vain.saturating_add(fault);
+        let spent = self.parsed_in_vain > self.passed.saturating_add(START);
+        Extent::Value { open, not_before: if spent { fault } else { 0 } }
     }
 
     fn skip(&mut self, reject: Reject, extent: Extent, then: Place) -> Option<Step> {
         self.place = then;
         self.skip = Some(Skip::new(reject, extent));
         None
-    }
-
-    /// One byte of framing.
-    fn framing(&mut self, then: Place) -> Option<Step> {
-        self.place = then;
-        Some(Step::Framing { length: 1 })
     }
 }
 

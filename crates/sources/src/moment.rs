@@ -87,7 +87,7 @@ fn month_first(text: &str) -> Option<Moment> {
     // Newer Java puts U+202F before the half of the day; `split_whitespace` takes that and U+00A0 as blanks.
     let mut words = text.split_whitespace();
     let month_name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == month_name)? as i64 + 1;
+    let month = (1..).zip(MONTHS).find(|(_, month)| *month == month_name)?.0;
     let day = number(words.next()?.strip_suffix(',')?)?;
     let year_word = words.next()?;
     let year = number(year_word.strip_suffix(',').unwrap_or(year_word))?;
@@ -133,13 +133,13 @@ fn fraction_of_second(digits: &[u8]) -> Option<(i64, u64)> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let mut step = 1_000_000_000;
+    let mut step: u32 = 1_000_000_000;
     let mut nanosecond = 0;
     for digit in digits.iter().take(9) {
         step /= 10;
-        nanosecond += i64::from(digit - b'0') * step;
+        nanosecond += i64::from(u32::from(digit - b'0') * step);
     }
-    Some((nanosecond, step as u64))
+    Some((nanosecond, u64::from(step)))
 }
 
 impl Civil {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ascribe_model::Event;
+use ascribe_model::{Event, Key, Role};
 
 use crate::canonical::event_id;
 use crate::json::{AtEnd, Prefix, Tape, Value};
@@ -93,7 +93,7 @@ fn read_record<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a>
     let root = received.tape.root(received.bytes);
     let names = match check_names(root) {
         Ok(names) => names,
-        Err(duplicate) => return reject_whole(received.bytes, root, duplicate_reject(duplicate)),
+        Err(duplicate) => return reject_whole(received.bytes, root, duplicate_reject(&duplicate)),
     };
     let Some(source) = recognise(root, received.last) else {
         return reject_whole(received.bytes, root, unknown_reject(root));
@@ -143,7 +143,7 @@ enum Content {
 
 /// The text of a string, parsed where it is JSON.
 struct Text {
-    text: String,
+    decoded: String,
     tape: Tape,
     state: Result<crate::names::Names, Unreadable>,
 }
@@ -180,11 +180,11 @@ impl Text {
             Prefix::Incomplete => Err(not_json("the rest of the value", &text, text.len())),
             Prefix::Invalid(fault) => Err(not_json(fault.expected, &text, fault.offset)),
         };
-        Self { text, tape, state }
+        Self { decoded: text, tape, state }
     }
 
     fn root(&self) -> Value<'_> {
-        self.tape.root(self.text.as_bytes())
+        self.tape.root(self.decoded.as_bytes())
     }
 }
 
@@ -196,12 +196,27 @@ impl<'t> Parts<'t> {
                 Content::Holder => parts.events.push(part.holder),
                 Content::Text(text) => {
                     let document = text.state.as_ref().ok().map(|names| (text.root(), names.escaped));
-                    parts.wrapped.push(Wrapped { holder: part.holder, text: &text.text, document });
+                    parts.wrapped.push(Wrapped { holder: part.holder, text: &text.decoded, document });
                 }
             }
         }
         parts
     }
+}
+
+/// Lists what handed out authority a second time, as parents: whoever follows a credential forward finds the few
+/// events that issue something among the many that only use it.
+fn with_parents(mut event: Event) -> Event {
+    if event.keys.iter().any(|key| matches!(key.role, Role::Issued | Role::Step)) {
+        let of = |roles: &[Role]| -> Vec<Key> {
+            let parents = event.keys.iter().filter(|key| roles.contains(&key.role));
+            parents.map(|key| Key { role: Role::Parent, ..key.clone() }).collect()
+        };
+        let credentials = of(&[Role::Used, Role::Presented]);
+        let parents = if credentials.is_empty() { of(&[Role::Actor]) } else { credentials };
+        event.keys.extend(parents);
+    }
+    event
 }
 
 /// What the parts of a record say.
@@ -226,7 +241,7 @@ fn events(
         };
         let result = object.and_then(|object| {
             let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
-            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event }))
+            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..with_parents(event) }))
         });
         match result {
             Ok(event) => {
@@ -262,7 +277,7 @@ fn unknown_reject(root: Value<'_>) -> Reject {
     }
 }
 
-fn duplicate_reject(duplicate: DuplicateName) -> Reject {
+fn duplicate_reject(duplicate: &DuplicateName) -> Reject {
     let found = if secrets::shows_secret(&duplicate.name) {
         "a secret as a name, twice".to_owned()
     } else {

@@ -227,7 +227,7 @@ fn decoded_bytes(content: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes with each cut replaced by its placeholder, and what was withheld.
-pub(crate) fn splice<'a>(received: &'a [u8], cuts: Vec<Cut>) -> (Cow<'a, [u8]>, Vec<Withheld>) {
+pub(crate) fn splice(received: &[u8], cuts: Vec<Cut>) -> (Cow<'_, [u8]>, Vec<Withheld>) {
     if cuts.is_empty() {
         return (Cow::Borrowed(received), Vec::new());
     }

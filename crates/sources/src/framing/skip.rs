@@ -15,6 +15,8 @@ pub(super) struct Skip {
     extent: Extent,
     /// Bytes of the current part that have been scanned.
     position: usize,
+    /// Bytes of earlier parts.
+    passed: usize,
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -31,6 +33,8 @@ pub(super) enum Extent {
     Value {
         /// Brackets that are open before the first byte.
         open: usize,
+        /// Lines before this offset do not count.
+        not_before: usize,
     },
     /// Inside a list, to where braces balance.
     Element {
@@ -53,16 +57,6 @@ pub(super) enum Brackets {
 }
 
 impl Extent {
-    /// A value outside of lists.
-    pub(super) fn value() -> Self {
-        Self::Value { open: 0 }
-    }
-
-    /// The rest of an object outside of lists.
-    pub(super) fn value_inside() -> Self {
-        Self::Value { open: 1 }
-    }
-
     /// An element that begins with the byte `first`.
     pub(super) fn element(first: u8) -> Self {
         let brackets = match first {
@@ -83,9 +77,18 @@ impl Skip {
     pub(super) fn new(reject: Reject, extent: Extent) -> Self {
         let depth = match extent {
             Extent::Line => 0,
-            Extent::Value { open } | Extent::Element { open, .. } => open,
+            Extent::Value { open, .. } | Extent::Element { open, .. } => open,
         };
-        Self { reject, extent, position: 0, depth, in_string: false, escaped: false, continued: false }
+        Self {
+            reject,
+            extent,
+            position: 0,
+            passed: 0,
+            depth,
+            in_string: false,
+            escaped: false,
+            continued: false,
+        }
     }
 
     /// The next part, and whether it is the last one.
@@ -116,6 +119,7 @@ impl Skip {
     /// Hands out what has been scanned; nothing where a part ended exactly at the end.
     fn part(&mut self) -> Option<Step> {
         let length = std::mem::take(&mut self.position);
+        self.passed += length;
         let mut reject = self.reject.clone();
         if !self.continued {
             // The end that was found may lie before the fault that began the reject.

@@ -192,9 +192,14 @@ impl Tape {
                 self.expect = if self.innermost() == Kind::Object { Expect::Name } else { Expect::Element };
                 Ok(())
             }
-            (Expect::FirstElementOrEnd, b']') | (Expect::FirstNameOrEnd, b'}') => self.close(),
-            (Expect::CommaOrEnd, b']') if self.innermost() == Kind::Array => self.close(),
-            (Expect::CommaOrEnd, b'}') if self.innermost() == Kind::Object => self.close(),
+            (Expect::FirstElementOrEnd, b']') | (Expect::FirstNameOrEnd, b'}') => {
+                self.close();
+                Ok(())
+            }
+            (Expect::CommaOrEnd, b']' | b'}') if self.innermost() == container_closed_by(byte) => {
+                self.close();
+                Ok(())
+            }
             (Expect::Element | Expect::FirstElementOrEnd | Expect::Root | Expect::MemberValue, _) => {
                 self.value(bytes, at_end, scope)
             }
@@ -243,19 +248,18 @@ impl Tape {
         Ok(())
     }
 
-    fn close(&mut self) -> Step {
+    fn close(&mut self) {
         self.position += 1;
         let next = self.nodes.len() as u32;
         if let Some(node) = self.open.pop().and_then(|index| self.nodes.get_mut(index as usize)) {
             node.end = self.position as u32;
             node.next = next;
         }
-        self.after_value()
+        self.after_value();
     }
 
-    fn after_value(&mut self) -> Step {
+    fn after_value(&mut self) {
         self.expect = if self.open.is_empty() { Expect::Done } else { Expect::CommaOrEnd };
-        Ok(())
     }
 
     fn literal(&mut self, bytes: &[u8], word: &'static [u8], kind: Kind) -> Step {
@@ -268,7 +272,8 @@ impl Tape {
         }
         self.push(kind, self.position, self.position + word.len(), false)?;
         self.position += word.len();
-        self.after_value()
+        self.after_value();
+        Ok(())
     }
 
     fn number(&mut self, bytes: &[u8], at_end: AtEnd) -> Step {
@@ -278,7 +283,8 @@ impl Tape {
             Ok(length) => {
                 self.push(Kind::Number, self.position, self.position + length, false)?;
                 self.position += length;
-                self.after_value()
+                self.after_value();
+                Ok(())
             }
             Err(at) if self.position + at >= bytes.len() => Err(INCOMPLETE),
             Err(at) => Err(fault(self.position + at, "a digit", FaultKind::Syntax)),
@@ -351,7 +357,8 @@ impl Tape {
             self.expect = Expect::Colon;
             return Ok(());
         }
-        self.after_value()
+        self.after_value();
+        Ok(())
     }
 
     fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step {
@@ -393,6 +400,10 @@ impl Tape {
             Expect::Done => "the end",
         }
     }
+}
+
+fn container_closed_by(bracket: u8) -> Kind {
+    if bracket == b']' { Kind::Array } else { Kind::Object }
 }
 
 fn fault(offset: usize, expected: &'static str, kind: FaultKind) -> Stop {

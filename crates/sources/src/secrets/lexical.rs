@@ -92,7 +92,7 @@ impl Found {
         match bytes.get(self.start + self.backslashes_at(bytes, self.start)) {
             Some(b'"') => {
                 let string = self.string(bytes, self.start);
-                out.extend(self.cut(bytes, string.clone(), field));
+                out.extend(string_cut(bytes, string.clone(), field));
                 string.end
             }
             Some(b'{' | b'[') => self.container(bytes, field, out),
@@ -124,7 +124,7 @@ impl Found {
                     let string = self.string(bytes, at);
                     at = string.end + self.backslashes + 1;
                     if bytes.get(skip_blanks(bytes, at)) != Some(&b':') {
-                        out.extend(self.cut(bytes, string, field));
+                        out.extend(string_cut(bytes, string, field));
                     }
                     continue;
                 }
@@ -136,13 +136,6 @@ impl Found {
             at += 1;
         }
         at.min(bytes.len())
-    }
-
-    fn cut(&self, bytes: &[u8], string: Range<usize>, field: &SecretField) -> Option<Cut> {
-        let content = &bytes[string.clone()];
-        let known = std::str::from_utf8(content)
-            .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
-        (!known).then(|| Cut::new(string, field.rule, field.transform, &decoded_bytes(content)))
     }
 
     /// The content of the string whose quote (with its backslashes) begins at `at`.
@@ -166,6 +159,13 @@ impl Found {
     fn backslashes_at(&self, bytes: &[u8], at: usize) -> usize {
         backslashes_at(bytes, at, self.backslashes)
     }
+}
+
+fn string_cut(bytes: &[u8], string: Range<usize>, field: &SecretField) -> Option<Cut> {
+    let content = &bytes[string.clone()];
+    let known = std::str::from_utf8(content)
+        .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
+    (!known).then(|| Cut::new(string, field.rule, field.transform, &decoded_bytes(content)))
 }
 
 /// Backslashes from `at` on, at most `most`.

@@ -1,10 +1,13 @@
 //! What the crate promises, tested from outside: pieces tile an input, fixtures give the events that the formats
 //! document, real records are read, secrets go and stay gone, ids survive delivery.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod corpus;
 mod documents;
 mod fixtures;
 mod framing;
+mod hostile;
 mod ids;
 mod json;
 mod secrets;

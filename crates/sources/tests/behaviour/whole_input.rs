@@ -11,6 +11,8 @@ use ascribe_sources::{
 pub struct WholeInput {
     pub records: Vec<Record>,
     pub rejects: Vec<ReadReject<'static>>,
+    /// Lengths as received.
+    pub reject_bytes: usize,
     pub framing_bytes: usize,
     pub open_at_end: bool,
 }
@@ -53,6 +55,7 @@ pub fn read_input(input: &[u8], context: &Context<'_>) -> WholeInput {
                 position += length;
             }
             Step::Reject { length, reject } => {
+                whole.reject_bytes += length;
                 whole.rejects.push(owned_reject(read_reject(&rest[..length], reject)));
                 position += length;
             }
@@ -64,7 +67,10 @@ pub fn read_input(input: &[u8], context: &Context<'_>) -> WholeInput {
                         check_captured(bytes, &record, context);
                         whole.records.push(Record { received: bytes.to_vec(), read: owned(record) });
                     }
-                    Reading::Reject(reject) => whole.rejects.push(owned_reject(reject)),
+                    Reading::Reject(reject) => {
+                        whole.reject_bytes += length;
+                        whole.rejects.push(owned_reject(reject));
+                    }
                 }
                 position += length;
             }
