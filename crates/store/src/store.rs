@@ -215,3 +215,6 @@ fn listing(error: ReadError) -> CreateError {
         other => WriteError::Io { file: "manifest".into(), source: io::Error::other(other) }.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

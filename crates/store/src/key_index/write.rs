@@ -92,8 +92,14 @@ pub(crate) fn encode(
         leaves: Vec::new(),
         gaps: Vec::new(),
     };
+    let mut written = 0;
     for &key in order {
         let group = &mut grouped[starts[key as usize]..starts[key as usize + 1]];
+        // A key may have been numbered for a sum alone, without standing in an event's list.
+        if group.is_empty() {
+            continue;
+        }
+        written += 1;
         group.sort_unstable();
         payload.fill(group);
         let parts = keys.parts(key);
@@ -104,7 +110,7 @@ pub(crate) fn encode(
     let mut footer = Vec::new();
     frame::put_number(&mut footer, first);
     frame::put_signed(&mut footer, base_ns);
-    frame::put_number(&mut footer, keys.len() as u64);
+    frame::put_number(&mut footer, written);
     for names in [kinds, scopes] {
         frame::put_number(&mut footer, names.len() as u64);
         for name in names {

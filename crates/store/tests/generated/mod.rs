@@ -32,7 +32,8 @@ pub fn event(number: u64) -> Event {
     let session_name = format!("deploy-{role}");
     let access_key = key(&ACCESS_KEY, "", format!("ASIA{:016X}", Draw(session).number(4)));
     let object = format!("arn:aws:s3:::bucket-{}/data/{:08}", draw.below(5, 30), draw.below(6, 20_000));
-    let time = Timestamp::from_nanoseconds(1_772_000_000_000_000_000 + (number / 20) as i64 * 1_000_000_000);
+    let time =
+        Timestamp::from_nanoseconds(1_772_000_000_000_000_000 + (number / 20).cast_signed() * 1_000_000_000);
     let denied = draw.below(7, 25) == 0;
     let mut event = Event {
         id: EventId(Sha256::digest(number.to_le_bytes()).into()),
@@ -78,15 +79,7 @@ pub fn event(number: u64) -> Event {
             role: ResourceRole::Target,
         }],
         keys: vec![],
-        src_endpoint: Origin {
-            addresses: vec![Address {
-                ip: format!("10.0.{}.{}", draw.below(12, 8), draw.below(13, 250)),
-                observed: true,
-            }],
-            via: None,
-            user_agent: Some(format!("aws-sdk-go/1.44.{} (go1.22; linux; amd64)", draw.below(14, 12))),
-            endpoint_uid: None,
-        },
+        src_endpoint: origin(draw),
         coverage_hints: vec![],
     };
     if operation == "AssumeRole" {
@@ -94,6 +87,16 @@ pub fn event(number: u64) -> Event {
     }
     event.keys.extend(listed(&event, draw));
     event
+}
+
+fn origin(draw: Draw) -> Origin {
+    let ip = format!("10.0.{}.{}", draw.below(12, 8), draw.below(13, 250));
+    Origin {
+        addresses: vec![Address { ip, observed: true }],
+        via: None,
+        user_agent: Some(format!("aws-sdk-go/1.44.{} (go1.22; linux; amd64)", draw.below(14, 12))),
+        endpoint_uid: None,
+    }
 }
 
 fn hand_out(event: &mut Event, draw: Draw, time: Timestamp) {

@@ -1,0 +1,171 @@
+//! Tests that stop the program before each durable step and look at what is left.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use ascribe_model::Timestamp;
+
+use super::*;
+use crate::{Entry, Record, SegmentBuilder};
+
+#[path = "../../tests/generated/mod.rs"]
+mod generated;
+
+/// Before the write that is broken off, and after it.
+const OLD: u64 = 10;
+const NEW: u64 = 11;
+/// After the next write.
+const LATER: u64 = 16;
+
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Finish(#[from] crate::FinishError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Folds up to `end`; every leaf holds an event.
+fn fold(store: &mut Store, end: u64) -> Result<(), Stopped> {
+    for range in store.plan(end) {
+        let mut builder = SegmentBuilder::new(range.start, store);
+        for leaf in range.clone() {
+            let record = Record {
+                leaf,
+                object: None,
+                stream: None,
+                received_at: Timestamp::from_nanoseconds(0),
+                withheld: false,
+                span_length: 1,
+                events: &[generated::event(leaf)],
+            };
+            builder.push(Entry::Record(record)).unwrap();
+        }
+        store.publish(vec![builder.finish(range.end)?], range.end)?;
+    }
+    Ok(())
+}
+
+/// A store in three parts, two of which the next fold replaces.
+fn old_store() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(folder.path(), BTreeMap::new()).unwrap();
+    for end in [8, 9, OLD] {
+        fold(&mut store, end).unwrap();
+    }
+    assert_eq!(store.plan(NEW).first().map(|range| range.start), Some(8));
+    folder
+}
+
+/// A copy of a store, of which a writer takes so many durable steps.
+fn copy_stopping_after(steps: usize, original: &Path) -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(original, folder.path());
+    let mut store = Store::open(folder.path()).unwrap();
+    store.steps = stop_after(steps);
+    (folder, store)
+}
+
+fn copy(from: &Path, to: &Path) {
+    for path in paths_in(from).unwrap() {
+        let copied = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            fs::create_dir(&copied).unwrap();
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, &copied).unwrap();
+        }
+    }
+}
+
+fn digests(end: u64) -> BTreeMap<String, [u8; 32]> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(folder.path(), BTreeMap::new()).unwrap();
+    fold(&mut store, end).unwrap();
+    store.table_digests().unwrap()
+}
+
+/// A budget of `steps` durable steps, after which every step fails.
+fn stop_after(steps: usize) -> Steps {
+    Steps { left: Some(Arc::new(AtomicUsize::new(steps))) }
+}
+
+/// Names of files and folders in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    paths_in(folder)
+        .unwrap()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_stop_at_any_step_leaves_the_old_or_the_new_state() {
+    let [old, new, later] = [OLD, NEW, LATER].map(digests);
+    let original = old_store();
+    let (mut steps, mut seen) = (0, BTreeSet::new());
+    loop {
+        let (folder, mut store) = copy_stopping_after(steps, original.path());
+        let outcome = fold(&mut store, NEW);
+        let mut reopened = Store::open(folder.path()).unwrap();
+        seen.insert((reopened.folded(), outcome.is_ok()));
+        let expected = if reopened.folded() == OLD { &old } else { &new };
+        assert_eq!(reopened.table_digests().unwrap(), *expected, "after {steps} steps: {outcome:?}");
+        if let Err(Stopped::Publish(PublishError::Remains { .. })) = &outcome {
+            assert_eq!(reopened.folded(), NEW, "what is left to do is cleaning");
+        }
+        fold(&mut reopened, LATER).unwrap();
+        assert_eq!(reopened.table_digests().unwrap(), later, "after {steps} steps");
+        reopened.clean().unwrap();
+        let in_force: BTreeSet<String> = reopened.segments.iter().map(|segment| name(segment)).collect();
+        assert_eq!(names(&reopened.layout.segments()), in_force, "after {steps} steps");
+        assert_eq!(names(&reopened.layout.manifests()).len(), 1, "after {steps} steps");
+        if outcome.is_ok() {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 30, "{steps} steps were broken off");
+    assert_eq!(seen, [(OLD, false), (NEW, false), (NEW, true)].into());
+}
+
+/// Until its folder is synced, the name of a manifest may be lost with the power. Then the old state is in force.
+#[test]
+fn a_manifest_whose_name_is_lost_leaves_the_old_state() {
+    let old = digests(OLD);
+    let original = old_store();
+    let mut lost = 0;
+    for steps in 0.. {
+        let (folder, mut store) = copy_stopping_after(steps, original.path());
+        let name = store.layout.manifest(store.number + 1);
+        let outcome = fold(&mut store, NEW);
+        if outcome.is_ok() || matches!(outcome, Err(Stopped::Publish(PublishError::Remains { .. }))) {
+            break;
+        }
+        if name.exists() {
+            fs::remove_file(&name).unwrap();
+            lost += 1;
+        }
+        let reopened = Store::open(folder.path()).unwrap();
+        assert_eq!((reopened.folded(), reopened.table_digests().unwrap()), (OLD, old.clone()));
+    }
+    assert!(lost > 0);
+}
+
+#[test]
+fn a_store_whose_making_was_broken_off_can_be_made() {
+    for steps in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = Store::create_with(folder.path(), BTreeMap::new(), stop_after(steps));
+        if Store::open(folder.path()).is_err() {
+            assert!(outcome.is_err());
+            Store::create(folder.path(), BTreeMap::new()).unwrap();
+        }
+        let mut store = Store::open(folder.path()).unwrap();
+        fold(&mut store, 10).unwrap();
+        if outcome.is_ok() {
+            assert!(steps > 5, "{steps} steps were broken off");
+            break;
+        }
+    }
+}
