@@ -19,7 +19,7 @@ pub use framing::{Framer, MAX_RECORD_BYTES, MAX_REJECT_BYTES, Step};
 pub use moment::{Moment, UnreadableMoment, Zone};
 pub use read::{ReadRecord, ReadReject, Reading, Received, UnreadPart, read, read_reject};
 pub use reject::{Reject, RejectReason};
-pub use secrets::{Placeholder, Withheld, placeholders};
+pub use secrets::{Placeholder, Withheld, placeholders, secret_rules};
 pub use source::{
     ContentIdentity, Context, Entry, KeyDeclaration, Part, SecretField, Source, Transform, Unreadable,
 };

@@ -90,6 +90,15 @@ const FIELD_PRIORITY: usize = 0;
 static ANCHORS: LazyLock<AhoCorasick> =
     LazyLock::new(|| automaton(FORMATS.iter().flat_map(|format| format.anchors)));
 
+/// The name of every rule, sorted.
+pub fn secret_rules() -> Vec<&'static str> {
+    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).map(|field| field.rule);
+    let mut rules: Vec<_> = fields.chain(FORMATS.iter().map(|format| format.rule)).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}
+
 impl Document<'_> {
     /// Every secret of the document. `events` are the values at which the paths of known fields begin; `wrapped` are
     /// the strings in which a document of the same source is wrapped.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ascribe_model::Event;
 use ascribe_sources::{Context, SOURCES, Source};
 use serde_json::{Value, json};
 
@@ -46,6 +47,11 @@ fn every_key_kind_is_declared_and_shown() {
         let unshown: Vec<_> = declared.difference(&shown).collect();
         assert!(unshown.is_empty(), "`{}` declares key kinds that no fixture shows: {unshown:?}", source.id);
     }
+}
+
+/// Every event of every fixture.
+pub fn all_events() -> Vec<Event> {
+    SOURCES.iter().flat_map(cases).flat_map(|case| read_case(&case).events()).collect()
 }
 
 fn check(case: &Path) {
@@ -136,11 +142,11 @@ fn first_difference(expected: &str, found: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the switch that rewrites expectations")]
-fn update() -> bool {
+pub fn update() -> bool {
     std::env::var("UPDATE").is_ok_and(|value| value == "1")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own expectation, rewritten on demand")]
-fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }

@@ -6,7 +6,7 @@ use ascribe_sources::Context;
 use crate::whole_input::read_input;
 
 /// Long enough that a quadratic step shows, short enough for every run of the tests.
-const LENGTH: usize = 1 << 20;
+const LENGTH: usize = 1 << 18;
 
 #[test]
 fn repetition_costs_no_more_than_length() {
