@@ -126,18 +126,27 @@ pub fn run(
 
     let mut random = Random::new(options.seed);
     let mut moments: BTreeMap<Moment, u64> = BTreeMap::new();
+    let mut acknowledged = Vec::new();
     for trial in 1..=options.trials {
         let nanoseconds = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let killed_after = Duration::from_nanos(random.below(nanoseconds));
         let one = Trial { number: trial, killed_after, program: &program, expected };
-        let moment = one.run()?;
-        *moments.entry(moment).or_default() += 1;
+        let killed = one.run()?;
+        *moments.entry(killed.moment()).or_default() += 1;
+        acknowledged.push(killed.acknowledged);
         if trial % 20 == 0 {
             writeln!(talk, "{trial} trials hold").map_err(TortureError::Write)?;
         }
     }
-    writeln!(out, "{} kills, nothing acknowledged lost, nothing repeated. Where they fell:", options.trials)
-        .map_err(TortureError::Write)?;
+    let least = acknowledged.iter().min().copied().unwrap_or(0);
+    let most = acknowledged.iter().max().copied().unwrap_or(0);
+    writeln!(
+        out,
+        "{} kills: nothing acknowledged was lost, nothing is there twice.\n\
+         Acknowledged at the kill: {least} to {most} entries, of {} records and what frames them. Where they fell:",
+        options.trials, expected.records
+    )
+    .map_err(TortureError::Write)?;
     for (moment, count) in moments {
         writeln!(out, "  {moment:?}: {count}").map_err(TortureError::Write)?;
     }
@@ -152,11 +161,11 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn run(&self) -> Result<Moment, TortureError> {
+    fn run(&self) -> Result<Killed, TortureError> {
         let folder = tempfile::tempdir().map_err(TortureError::Scratch)?;
         let evidence = folder.path().join("evidence");
         match self.hold(&evidence) {
-            Ok(moment) => Ok(moment),
+            Ok(killed) => Ok(killed),
             Err(error) => {
                 // Whoever reads the error wants to see the ledger, so it stays.
                 let _kept = folder.keep();
@@ -165,11 +174,11 @@ impl Trial<'_> {
         }
     }
 
-    fn hold(&self, evidence: &Path) -> Result<Moment, TortureError> {
+    fn hold(&self, evidence: &Path) -> Result<Killed, TortureError> {
         let (trial, killed_after) = (self.number, self.killed_after);
         self.program.init(evidence)?;
         let killed = self.program.ingest_and_kill(evidence, killed_after)?;
-        let found = self.program.size_after_recovery(evidence)?;
+        let found = self.program.entries_left(evidence)?;
         if found < killed.acknowledged {
             let (acknowledged, evidence) = (killed.acknowledged, evidence.to_owned());
             return Err(TortureError::Lost { trial, killed_after, acknowledged, found, evidence });
@@ -187,11 +196,7 @@ impl Trial<'_> {
             let evidence = evidence.to_owned();
             return Err(TortureError::Differs { trial, killed_after, what, expected, found, evidence });
         }
-        Ok(match killed {
-            Killed { ended: true, .. } => Moment::AfterTheEnd,
-            Killed { acknowledged: 0, .. } => Moment::BeforeTheFirstAcknowledgement,
-            Killed { .. } => Moment::Between,
-        })
+        Ok(killed)
     }
 }
 
@@ -201,6 +206,16 @@ struct Killed {
     acknowledged: u64,
     /// Whether it had come to its end before.
     ended: bool,
+}
+
+impl Killed {
+    fn moment(&self) -> Moment {
+        match self {
+            Killed { ended: true, .. } => Moment::AfterTheEnd,
+            Killed { acknowledged: 0, .. } => Moment::BeforeTheFirstAcknowledgement,
+            Killed { .. } => Moment::Between,
+        }
+    }
 }
 
 struct Program<'a> {
@@ -240,20 +255,25 @@ impl Program<'_> {
         })
     }
 
-    /// Lets `ascribe` recover the ledger, checks all of it and returns its size.
-    fn size_after_recovery(&self, evidence: &Path) -> Result<u64, TortureError> {
-        let answer = answer(&mut self.command(evidence, &["verify"]), "verify")?;
-        number(&answer, "verify", "/size")
+    /// Checks the whole ledger as the kill left it and counts the entries on disk, under the checkpoint and beyond.
+    fn entries_left(&self, evidence: &Path) -> Result<u64, TortureError> {
+        let verified = answer(&mut self.command(evidence, &["verify"]), "verify")?;
+        Ok(number(&verified, "verify", "/size")? + number(&verified, "verify", "/checked/uncommitted")?)
     }
 
     /// Checks the whole ledger and counts what is in it.
     fn whole(&self, evidence: &Path) -> Result<Whole, TortureError> {
         let verified = answer(&mut self.command(evidence, &["verify"]), "verify")?;
         let sources = answer(&mut self.command(evidence, &["sources"]), "sources")?;
+        let streams = sources.pointer("/body/details/sources/streams").and_then(Value::as_array);
+        let mut repeats = 0;
+        for stream in streams.into_iter().flatten() {
+            repeats += number(stream, "sources", "/duplicates")?;
+        }
         Ok(Whole {
             records: number(&verified, "verify", "/entries/record")?,
-            events: number(&sources, "sources", "/events")?,
-            repeats: number(&sources, "sources", "/duplicates")?,
+            events: number(&sources, "sources", "/body/scope/events")?,
+            repeats,
         })
     }
 
