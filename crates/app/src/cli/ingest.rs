@@ -93,7 +93,14 @@ fn summary(report: &IngestReport) -> String {
     }
     if !report.reject_examples.is_empty() {
         let hidden = report.rejects_total() - report.reject_examples.len() as u64;
-        let shown = if hidden == 0 { String::new() } else { format!(" ({hidden} more are only counted)") };
+        let shown = if hidden == 0 {
+            String::new()
+        } else {
+            format!(
+                " ({} shown, at most two of a kind in a file; {hidden} more are counted)",
+                report.reject_examples.len()
+            )
+        };
         out.push_str(&format!("\nREJECTS, kept in the ledger{shown}\n"));
         for reject in &report.reject_examples {
             out.push_str(&format!(

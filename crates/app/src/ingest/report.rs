@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::piece::Notice;
 
 /// Rejects that a report shows with their place; the others are only counted.
-const EXAMPLES_MAX: usize = 20;
+const EXAMPLES_MAX: usize = 50;
+/// Rejects of one reason in one object that it shows.
+const EXAMPLES_ALIKE_MAX: usize = 2;
 
 /// What an ingest came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,7 +45,7 @@ pub struct IngestReport {
     pub streams: BTreeSet<String>,
     /// Bytes after decoding.
     pub bytes: BytesReport,
-    /// Some rejects with their place.
+    /// Some rejects with their place: at most two of a reason in an object.
     pub reject_examples: Vec<RejectExample>,
     /// What the operator should know.
     pub notices: Vec<Notice>,
@@ -108,7 +110,12 @@ impl IngestReport {
         hint: &str,
     ) {
         *self.rejects.entry(header.reason.clone()).or_default() += 1;
-        if self.reject_examples.len() < EXAMPLES_MAX {
+        let alike = self
+            .reject_examples
+            .iter()
+            .rev()
+            .filter(|shown| shown.object == object && shown.reason == header.reason);
+        if self.reject_examples.len() < EXAMPLES_MAX && alike.count() < EXAMPLES_ALIKE_MAX {
             self.reject_examples.push(RejectExample {
                 object: object.to_owned(),
                 offset: span.offset + header.offset,
