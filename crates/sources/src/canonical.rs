@@ -14,16 +14,14 @@ const DOMAIN: &[u8] = b"ascribe/event/v1\0";
 
 /// The id of `event`, which `source` read from `object`.
 pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> EventId {
-    let mut content = Vec::with_capacity(object.raw().len());
-    write_content(object, &source.identity, event.time.at, &mut content);
+    let content = canonical_content(object, &source.identity, event.time.at);
     let mut hash = Sha256::new();
     hash.update(DOMAIN);
-    let native = |text: &Option<String>| text.clone().unwrap_or_default();
     for part in [
         source.id.as_bytes(),
         event.source.scope.as_bytes(),
-        native(&event.native.uid).as_bytes(),
-        native(&event.native.stage).as_bytes(),
+        event.native.uid.as_deref().unwrap_or_default().as_bytes(),
+        event.native.stage.as_deref().unwrap_or_default().as_bytes(),
         &content,
     ] {
         hash.update((part.len() as u64).to_be_bytes());
@@ -32,140 +30,174 @@ pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> Eve
     EventId(hash.finalize().into())
 }
 
-/// What is written next.
-enum Work<'t> {
-    Value(Value<'t>),
-    Member(Member<'t>),
-    Byte(u8),
+/// The canonical content of an event object.
+fn canonical_content(object: Value<'_>, identity: &ContentIdentity, time: Option<Timestamp>) -> Vec<u8> {
+    let mut writer = Writer {
+        document: object,
+        members: Vec::with_capacity(64),
+        open: Vec::with_capacity(8),
+        out: Vec::with_capacity(object.raw().len()),
+    };
+    writer.begin(object);
+    let stated = identity.time.iter().find(|name| object.get(name).is_some());
+    let may_go = FirstBytes::of(identity.delivery_only.iter().chain(identity.time));
+    writer.members.retain(|member| {
+        let name = object.at(member.position);
+        if !may_go.contain(name) {
+            return true;
+        }
+        if identity.time.iter().any(|time| name.is_text(time)) {
+            // A time that could be read is written normalised; one that could not, as it stands.
+            return time.is_none() && stated.is_some_and(|stated| name.is_text(stated));
+        }
+        !identity.delivery_only.iter().any(|pattern| matches(name, pattern))
+    });
+    let normalised = time.zip(stated.and(identity.time.first()));
+    if let Some((_, name)) = normalised {
+        let below = |member: &Member| object.at(member.position).text().is_some_and(|text| *text < **name);
+        let place = writer.members.partition_point(below);
+        writer.members.insert(place, Member { beginning: 0, position: NORMALISED_TIME });
+    }
+    writer.run(|| normalised.map(|(time, name)| format!("\"{name}\":\"{time}\"")).unwrap_or_default());
+    writer.out
+}
+
+/// Writes one value and all that is in it, without recursion.
+struct Writer<'t> {
+    document: Value<'t>,
+    /// Members still to be written of the objects that are open, each object's in order behind the one around it.
+    members: Vec<Member>,
+    open: Vec<Open>,
+    out: Vec<u8>,
 }
 
 /// A member, with what most names differ in at hand for sorting.
 #[derive(Clone, Copy)]
-struct Member<'t> {
+struct Member {
     beginning: u64,
-    name: Value<'t>,
-    value: Value<'t>,
+    /// Of the name; the value follows.
+    position: usize,
 }
 
-/// Writes the canonical content of an event object.
-fn write_content(object: Value<'_>, identity: &ContentIdentity, time: Option<Timestamp>, out: &mut Vec<u8>) {
-    let stated = identity.time.iter().find(|name| object.get(name).is_some());
-    let mut members = sorted_members(object);
-    members.retain(|member| {
-        if identity.time.iter().any(|time| member.name.is_text(time)) {
-            // A time that could be read is written below, normalised; one that could not, as it stands.
-            return time.is_none() && stated.is_some_and(|stated| member.name.is_text(stated));
-        }
-        !identity.delivery_only.iter().any(|pattern| matches(member.name, pattern))
-    });
-    let normalised = time.zip(stated.and(identity.time.first()));
-    let place = normalised.map(|(_, name)| members.partition_point(|other| text_below(other.name, name)));
-    out.push(b'{');
-    let mut work = Vec::new();
-    for (index, member) in members.iter().enumerate() {
-        if place == Some(index) {
-            write_time(normalised, out);
-        }
-        separate(out);
-        write_all(Work::Member(*member), &mut work, out);
-    }
-    if place == Some(members.len()) {
-        write_time(normalised, out);
-    }
-    out.push(b'}');
+/// Stands in place of a member: the event's time.
+const NORMALISED_TIME: usize = usize::MAX;
+
+/// A container of which a part has been written.
+#[derive(Clone, Copy)]
+enum Open {
+    /// Its members begin at `first`; `next` is to be written.
+    Object { first: usize, next: usize },
+    /// Positions of its first and its next item, and of what follows it.
+    Array { first: usize, next: usize, end: usize },
 }
 
-fn write_time(time: Option<(Timestamp, &&'static str)>, out: &mut Vec<u8>) {
-    if let Some((time, name)) = time {
-        separate(out);
-        out.extend_from_slice(format!("\"{name}\":\"{time}\"").as_bytes());
-    }
-}
-
-/// Writes a comma unless this is the first member.
-fn separate(out: &mut Vec<u8>) {
-    if out.len() > 1 {
-        out.push(b',');
-    }
-}
-
-/// Writes one member or value and all that is in it, without recursion.
-fn write_all<'t>(first: Work<'t>, work: &mut Vec<Work<'t>>, out: &mut Vec<u8>) {
-    work.push(first);
-    while let Some(next) = work.pop() {
-        match next {
-            Work::Byte(byte) => out.push(byte),
-            Work::Member(Member { name, value, .. }) => {
-                write_string(name, out);
-                out.push(b':');
-                work.push(Work::Value(value));
+impl Writer<'_> {
+    /// Writes a scalar, or the opening bracket of a container.
+    fn begin(&mut self, value: Value<'_>) {
+        match value.kind() {
+            Kind::Object => {
+                self.out.push(b'{');
+                let first = self.members.len();
+                let mut escaped = false;
+                self.members.extend(value.member_nodes().map(|(name, _)| {
+                    escaped |= name.is_escaped();
+                    Member { beginning: name.content_beginning(), position: name.position() }
+                }));
+                sort(&mut self.members[first..], value, escaped);
+                self.open.push(Open::Object { first, next: first });
             }
-            Work::Value(value) => match value.kind() {
-                Kind::Object => {
-                    out.push(b'{');
-                    work.push(Work::Byte(b'}'));
-                    push_members(value, work);
-                }
-                Kind::Array => {
-                    out.push(b'[');
-                    work.push(Work::Byte(b']'));
-                    let start = work.len();
-                    for item in value.items() {
-                        if work.len() > start {
-                            work.push(Work::Byte(b','));
-                        }
-                        work.push(Work::Value(item));
+            Kind::Array => {
+                self.out.push(b'[');
+                let first = value.position() + 1;
+                self.open.push(Open::Array { first, next: first, end: value.end_position() });
+            }
+            Kind::String => self.string(value),
+            Kind::Null | Kind::Bool | Kind::Number => self.out.extend_from_slice(value.raw()),
+        }
+    }
+
+    /// Writes what is open to its end.
+    fn run(&mut self, time: impl Fn() -> String) {
+        while let Some(open) = self.open.last_mut() {
+            match open {
+                Open::Object { first, next } => {
+                    let (first, current) = (*first, *next);
+                    *next += 1;
+                    let Some(member) = self.members.get(current) else {
+                        self.out.push(b'}');
+                        self.members.truncate(first);
+                        self.open.pop();
+                        continue;
+                    };
+                    if current > first {
+                        self.out.push(b',');
                     }
-                    work[start..].reverse();
+                    if member.position == NORMALISED_TIME {
+                        self.out.extend_from_slice(time().as_bytes());
+                        continue;
+                    }
+                    let name = self.document.at(member.position);
+                    self.string(name);
+                    self.out.push(b':');
+                    self.begin(self.document.at(name.position() + 1));
                 }
-                Kind::String => write_string(value, out),
-                Kind::Null | Kind::Bool | Kind::Number => out.extend_from_slice(value.raw()),
-            },
+                Open::Array { first, next, end } => {
+                    let (first, current, end) = (*first, *next, *end);
+                    if current >= end {
+                        self.out.push(b']');
+                        self.open.pop();
+                        continue;
+                    }
+                    let item = self.document.at(current);
+                    *next = item.end_position();
+                    if current > first {
+                        self.out.push(b',');
+                    }
+                    self.begin(item);
+                }
+            }
+        }
+    }
+
+    fn string(&mut self, string: Value<'_>) {
+        if string.is_escaped() {
+            self.out.push(b'"');
+            encode_minimal(string.content(), &mut self.out);
+            self.out.push(b'"');
+        } else {
+            self.out.extend_from_slice(string.raw());
         }
     }
 }
 
-/// Pushes an object's members so that they come off in the order of their names.
-fn push_members<'t>(object: Value<'t>, work: &mut Vec<Work<'t>>) {
-    for (index, member) in sorted_members(object).iter().rev().enumerate() {
-        if index > 0 {
-            work.push(Work::Byte(b','));
-        }
-        work.push(Work::Member(*member));
-    }
-}
-
-/// An object's members in the order of the bytes of their decoded names.
-fn sorted_members(object: Value<'_>) -> Vec<Member<'_>> {
-    let mut escaped = false;
-    let mut members = Vec::with_capacity(32);
-    members.extend(object.member_nodes().map(|(name, value)| {
-        escaped |= name.is_escaped();
-        Member { beginning: name.content_beginning(), name, value }
-    }));
+/// Puts an object's members in the order of the bytes of their decoded names.
+fn sort(members: &mut [Member], object: Value<'_>, escaped: bool) {
     if escaped {
-        members.sort_unstable_by(|left, right| left.name.text().cmp(&right.name.text()));
+        members.sort_unstable_by_key(|member| object.at(member.position).text());
     } else {
         members.sort_unstable_by(|left, right| {
-            let beginnings = left.beginning.cmp(&right.beginning);
-            beginnings.then_with(|| left.name.content().cmp(right.name.content()))
+            let content = |member: &Member| object.at(member.position).content();
+            left.beginning.cmp(&right.beginning).then_with(|| content(left).cmp(content(right)))
         });
     }
-    members
 }
 
-fn write_string(string: Value<'_>, out: &mut Vec<u8>) {
-    out.push(b'"');
-    if string.is_escaped() {
-        encode_minimal(string.content(), out);
-    } else {
-        out.extend_from_slice(string.content());
+/// The bytes with which some patterns begin, so that most names need no look at them.
+struct FirstBytes([bool; 256]);
+
+impl FirstBytes {
+    fn of<'a>(patterns: impl Iterator<Item = &'a &'static str>) -> Self {
+        let mut bytes = [false; 256];
+        for first in patterns.filter_map(|pattern| pattern.bytes().next()) {
+            bytes[usize::from(first)] = true;
+        }
+        Self(bytes)
     }
-    out.push(b'"');
-}
 
-fn text_below(name: Value<'_>, other: &str) -> bool {
-    name.text().is_some_and(|name| *name < *other)
+    /// Whether a name's text may begin with one of them.
+    fn contain(&self, name: Value<'_>) -> bool {
+        name.is_escaped() || name.content().first().is_some_and(|first| self.0[usize::from(*first)])
+    }
 }
 
 /// Whether a member name matches a pattern; a trailing `*` stands for any ending.

@@ -197,6 +197,21 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Where the value stands on the tape. A member's value stands behind its name.
+    pub(crate) fn position(self) -> usize {
+        self.index
+    }
+
+    /// Where the first value stands that is not inside this one.
+    pub(crate) fn end_position(self) -> usize {
+        self.node().next as usize
+    }
+
+    /// Another value of the same document.
+    pub(crate) fn at(self, position: usize) -> Self {
+        Value { index: position, ..self }
+    }
+
     /// The first eight bytes of a string's content as a number that orders as they do; shorter ones end in zeros.
     pub(crate) fn content_beginning(self) -> u64 {
         let content = self.content();
