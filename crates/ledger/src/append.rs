@@ -131,7 +131,8 @@ impl Ledger {
         Ok(room)
     }
 
-    /// A crash before the folder sync leaves a segment without entries, or no segment; `open` removes it.
+    /// A crash here leaves a segment without entries, or one of its files; `open` removes it. The headers become durable
+    /// together with the first blocks and salts.
     fn start_segment(&self) -> Result<OpenSegment, DurableError> {
         let capacity = self.settings.segment_leaves;
         let index = (self.durable_size / u64::from(capacity)) as u32;
@@ -140,7 +141,6 @@ impl Ledger {
         let start = |part, kind| {
             let mut file = GrowingFile::create(disk, &self.paths.segment(id, part))?;
             file.write(&FileHeader { kind, index, generation: 0, leaf_capacity: capacity }.encode())?;
-            file.sync()?;
             Ok::<_, DurableError>(file)
         };
         let blocks = start(SegmentPart::Blocks, FileKind::Segment)?;
