@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use ascribe_model::{
-    Basis, Body, ChainDetail, ChainHop, Claim, Credential, CredentialClass, Details, EdgeKind, Gap, KeyRef,
-    Node, Question, Role, Verdict,
+    Basis, Body, ChainDetail, ChainHop, Claim, Credential, CredentialClass, Details, Edge, EdgeKind, Gap,
+    JoinGrade, KeyRef, Node, Question, Role, Verdict,
 };
 
 use crate::evidence::EvidenceError;
@@ -46,7 +46,7 @@ pub fn chain(
 /// What a walk has found so far.
 #[derive(Default)]
 pub(crate) struct Trail {
-    pub(crate) edges: Vec<ascribe_model::Edge>,
+    pub(crate) edges: Vec<Edge>,
     pub(crate) hops: Vec<ChainHop>,
     pub(crate) gaps: BTreeSet<Gap>,
     truncated: Option<String>,
@@ -66,8 +66,11 @@ impl Trail {
                 continue;
             }
             for step in parents(evidence, &credential)?.into_iter().chain(holders(evidence, &credential)?) {
-                let next =
-                    if step.edge.kind == EdgeKind::HeldBy { None } else { walk_on(&step.edge.from).cloned() };
+                let next = if step.edge.kind == EdgeKind::BoundTo {
+                    None
+                } else {
+                    walk_on(&step.edge.from).cloned()
+                };
                 if !self.push(evidence, step, depth)? {
                     return Ok(());
                 }
@@ -190,21 +193,34 @@ impl Trail {
     }
 
     fn forward_statement(&self, start: &KeyRef) -> String {
-        let credentials = self.edges.iter().filter(|edge| matches!(edge.to, Node::Credential(_))).count();
-        let entered = self.edges.iter().filter(|edge| edge.kind == EdgeKind::Presented).count();
-        let open = self.edges.iter().filter(|edge| matches!(edge.to, Node::Unresolved { .. })).count();
-        let mut statement = match (credentials, entered) {
-            (0, 0) => format!("no record in scope shows anything that came of {start}"),
-            _ => format!(
-                "{} came of {start} and it entered {}",
-                counted(credentials, "credential"),
-                counted(entered, "other system")
-            ),
-        };
-        if open > 0 {
-            statement = format!("{statement}; {} could not be told apart", counted(open, "hop"));
+        let sure = self.edges.iter().filter(|edge| edge.grade < JoinGrade::D);
+        let credentials: BTreeSet<&Node> =
+            sure.filter(|edge| edge.kind == EdgeKind::Issued).map(|edge| &edge.to).collect();
+        let open = self.edges.iter().filter(|edge| edge.grade == JoinGrade::D).count();
+        let entered: BTreeSet<&str> = self.edges.iter().filter_map(entered_system).collect();
+        let mut parts = Vec::new();
+        if !credentials.is_empty() {
+            parts.push(format!("{} came of it", counted(credentials.len(), "credential")));
         }
-        statement
+        if open > 0 {
+            parts.push(format!("{} may have", counted(open, "more")));
+        }
+        if !entered.is_empty() {
+            let entered: Vec<&str> = entered.into_iter().collect();
+            parts.push(format!("it or they entered {}", entered.join(" and ")));
+        }
+        if parts.is_empty() {
+            return format!("no record in scope shows anything that came of {start}");
+        }
+        format!("{start}: {}", parts.join(", "))
+    }
+}
+
+/// The system that a credential of another one was presented to, by the scope of the name that it got there.
+fn entered_system(edge: &Edge) -> Option<&str> {
+    match (&edge.to, edge.kind) {
+        (Node::Identity(identity), EdgeKind::Presented) => Some(&identity.uid.scope),
+        _ => None,
     }
 }
 
@@ -250,5 +266,5 @@ fn nothing_else(start: &KeyRef) -> Claim {
 }
 
 pub(crate) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 || what == "more" { format!("{count} {what}") } else { format!("{count} {what}s") }
 }

@@ -57,13 +57,13 @@ pub(crate) fn premise(statement: impl Into<String>, basis: Basis) -> Premise {
 fn sentence(edge: &Edge) -> String {
     let (from, to) = (&edge.from, &edge.to);
     match edge.kind {
-        _ if matches!(from, Node::Unresolved { .. }) => format!("{from}, so the origin of {to} is open"),
-        _ if matches!(to, Node::Unresolved { .. }) => format!("{to}, so what came of {from} is open"),
+        _ if matches!(from, Node::Unresolved { .. }) => format!("the origin of {to} is open: {from}"),
+        _ if matches!(to, Node::Unresolved { .. }) => format!("what came of {from} is open: {to}"),
         EdgeKind::Issued => format!("{to} was issued under {from}"),
         EdgeKind::UsedAs => format!("{from} was used as {to}"),
         EdgeKind::Presented => format!("{from} was presented as {to}"),
         EdgeKind::OnBehalfOf => format!("{from} acted as {to}"),
-        EdgeKind::HeldBy => format!("{to} was held by {from}"),
+        EdgeKind::BoundTo => format!("{to} belongs to {from}"),
         EdgeKind::SameRequest => format!("the records of {from} and of {to} describe one request"),
     }
 }

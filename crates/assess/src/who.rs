@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_model::{
-    Basis, Body, Claim, Credential, Details, Edge, EdgeKind, Event, EventId, Gap, Holder, Identity,
-    IdentityKind, JoinGrade, KeyRef, Node, Question, Role, Verdict, WhoDetail,
+    AddressUse, Basis, Body, Claim, Credential, Details, Edge, EdgeKind, Event, EventId, Gap, Holder,
+    Identity, IdentityKind, JoinGrade, KeyRef, Node, Question, Role, Verdict, WhoDetail,
 };
 
 use crate::chain::{Trail, counted};
@@ -19,6 +19,9 @@ pub const USES_MAX: usize = 20_000;
 
 /// Events that an answer cites for one holder: the first and the last ones.
 const CITED_MAX: usize = 8;
+
+/// Addresses that an answer lists, first used first.
+const ADDRESSES_MAX: usize = 64;
 
 /// What a question is about.
 #[derive(Clone, Debug)]
@@ -47,6 +50,7 @@ pub fn who(evidence: &dyn Evidence, subject: &Subject, question: Question) -> Re
 struct Holding {
     holders: Vec<Holder>,
     issued_to: Vec<Holder>,
+    addresses: Vec<AddressUse>,
     total: u64,
     examined: usize,
 }
@@ -63,7 +67,7 @@ fn who_held(
     let workloads = trail
         .edges
         .iter()
-        .filter(|edge| edge.kind == EdgeKind::HeldBy && edge.to == Node::Credential(credential.clone()));
+        .filter(|edge| edge.kind == EdgeKind::BoundTo && edge.to == Node::Credential(credential.clone()));
     let workloads = workloads.filter(|edge| matches!(edge.from, Node::Credential(_))).count();
     let mut claims = binding_claims(&holding, credential, event);
     let binding = weakest(&claims);
@@ -71,9 +75,11 @@ fn who_held(
     trail.edges.extend(behalf);
     claims.extend(trail.claims());
     let contradiction = contradiction(&holding);
-    let attribution = match (holding.holders.len(), holding.issued_to.len()) {
-        (0, 0) => "unattributed",
-        (0 | 1, _) if workloads <= 1 => "sole",
+    // Another system's name for the holder is no second holder.
+    let own_names = holding.holders.iter().filter(|holder| holder.binding != "presented as").count();
+    let attribution = match (holding.holders.len() + holding.issued_to.len(), own_names) {
+        (0, _) => "unattributed",
+        (_, 0 | 1) if workloads <= 1 => "sole",
         _ => "shared",
     };
     if holding.total > holding.examined as u64 {
@@ -97,6 +103,7 @@ fn who_held(
             event: event.map(|event| event.id),
             attribution: attribution.to_owned(),
             holders: holding.issued_to.into_iter().chain(holding.holders).collect(),
+            addresses: holding.addresses,
             origin: trail.hops,
         })),
         edges: trail.edges,
@@ -147,6 +154,7 @@ fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) ->
             event: Some(event.id),
             attribution: if named { "sole" } else { "unattributed" }.to_owned(),
             holders: vec![holder],
+            addresses: addresses(std::slice::from_ref(event)),
             origin: Vec::new(),
         })),
     }
@@ -182,7 +190,28 @@ fn holding_of(
         }
     }
     let issued_to = issued_to.iter().map(|(subject, issues)| holder("issued to", subject, issues)).collect();
-    Ok(Holding { holders, issued_to, total: page.total, examined: page.events.len() })
+    let addresses = addresses(&page.events);
+    Ok(Holding { holders, issued_to, addresses, total: page.total, examined: page.events.len() })
+}
+
+/// Addresses that the recording systems saw, by first use. They tell where, never who: addresses are shared and
+/// translated, so no verdict rests on them.
+fn addresses(events: &[Arc<Event>]) -> Vec<AddressUse> {
+    let mut by_address: BTreeMap<&str, Vec<Arc<Event>>> = BTreeMap::new();
+    for event in events {
+        for address in event.src_endpoint.addresses.iter().filter(|address| address.observed) {
+            by_address.entry(&address.ip).or_default().push(Arc::clone(event));
+        }
+    }
+    let uses = by_address.into_iter().map(|(address, events)| AddressUse {
+        address: address.to_owned(),
+        events: events.len() as u64,
+        span: span_of(&events),
+    });
+    let mut uses: Vec<AddressUse> = uses.collect();
+    uses.sort_by_key(|usage| (usage.span.map(|span| span.first), usage.address.clone()));
+    uses.truncate(ADDRESSES_MAX);
+    uses
 }
 
 fn binding_claims(holding: &Holding, credential: &Credential, event: Option<&Arc<Event>>) -> Vec<Claim> {

@@ -183,6 +183,9 @@ pub struct WhoDetail {
     pub attribution: String,
     /// Identities that held it, with the evidence for each.
     pub holders: Vec<Holder>,
+    /// Addresses from which the recording systems saw it used. They tell where, not who.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressUse>,
     /// Where the credential came from, back to who started it.
     pub origin: Vec<ChainHop>,
 }
@@ -201,6 +204,18 @@ pub struct Holder {
     pub span: Option<TimeSpan>,
     /// Some of them, sorted; all where `events` is not larger.
     pub evidence: Vec<EventId>,
+}
+
+/// Uses from one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressUse {
+    /// The address, or the name of a service that stands in its place.
+    pub address: String,
+    /// How many events.
+    pub events: u64,
+    /// First and last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<TimeSpan>,
 }
 
 /// Rows of `chain`.

@@ -31,8 +31,8 @@ pub enum EdgeKind {
     Presented,
     /// The first acted on behalf of the second.
     OnBehalfOf,
-    /// The first runs with the second.
-    HeldBy,
+    /// The second was issued for the first: a machine, a pod, a user. It may have been carried elsewhere since.
+    BoundTo,
     /// Both describe one request.
     SameRequest,
 }

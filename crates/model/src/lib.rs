@@ -15,9 +15,9 @@ mod key;
 mod time;
 
 pub use answer::{
-    Answer, Basis, Body, ChainDetail, ChainHop, Claim, Details, EntryState, EvidenceRef, Gap, Holder,
-    Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary, TimeSpan,
-    Verdict, WhoDetail, Withheld,
+    AddressUse, Answer, Basis, Body, ChainDetail, ChainHop, Claim, Details, EntryState, EvidenceRef, Gap,
+    Holder, Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
+    TimeSpan, Verdict, WhoDetail, Withheld,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
 pub use entry::{ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

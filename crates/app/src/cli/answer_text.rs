@@ -3,8 +3,8 @@
 //! Every surface shows the same value: nothing here is computed that the answer does not hold.
 
 use ascribe_model::{
-    Answer, ChainDetail, ChainHop, Details, Edge, Holder, Node, Scope, ShowDetail, SourcesDetail, TimeSpan,
-    Verdict, WhoDetail,
+    AddressUse, Answer, Basis, ChainHop, Claim, Details, Edge, Holder, Node, Role, Scope, ShowDetail,
+    SourcesDetail, TimeSpan, Verdict, WhoDetail,
 };
 
 use super::escape::{line, terminal};
@@ -48,24 +48,8 @@ fn text(answer: &Answer) -> String {
         Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", line(by, 500))),
     }
     out.push_str(&details_text(&body.details, &body.edges));
-    if !body.claims.is_empty() {
-        out.push_str("\nCLAIMS\n");
-        for claim in &body.claims {
-            out.push_str(&format!("  {}\n", line(&claim.statement, 400)));
-            for premise in &claim.premises {
-                out.push_str(&format!(
-                    "      [{}] {}\n",
-                    basis_words(premise.basis),
-                    line(&premise.statement, 300)
-                ));
-            }
-            if let Some(first) = claim.events.first() {
-                let more = claim.events.len() - 1;
-                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-                out.push_str(&format!("      event {}…{more}\n", &first.to_string()[..16]));
-            }
-        }
-    }
+    out.push_str(&candidates_text(&body.edges));
+    out.push_str(&claims_text(&body.claims));
     if !body.gaps.is_empty() {
         out.push_str("\nMISSING\n");
         for gap in &body.gaps {
@@ -80,12 +64,51 @@ fn text(answer: &Answer) -> String {
     out
 }
 
+/// The candidates of joins that are not unique.
+fn candidates_text(edges: &[Edge]) -> String {
+    let mut out = String::new();
+    for edge in edges.iter().filter(|edge| !edge.alternatives.is_empty()) {
+        out.push_str(&format!("\nCANDIDATES for {} ({})\n", line(&node_cell(&edge.to), 200), edge.rule));
+        for candidate in &edge.alternatives {
+            out.push_str(&format!("  {}\n", line(&candidate.to_string(), 200)));
+        }
+    }
+    out
+}
+
+/// What is claimed. A claim whose premises anybody can derive again takes one line; others say what they rest on.
+fn claims_text(claims: &[Claim]) -> String {
+    let mut out = String::from("\nCLAIMS\n");
+    for claim in claims {
+        let weakest = claim.premises.iter().map(|premise| premise.basis).max().unwrap_or(Basis::Unmet);
+        let cited = match claim.events.as_slice() {
+            [] => String::new(),
+            [one] => format!("  (event {}…)", &one.to_string()[..12]),
+            several => {
+                format!("  (events {}… and {} more)", &several[0].to_string()[..12], several.len() - 1)
+            }
+        };
+        out.push_str(&format!("  [{}] {}{cited}\n", basis_words(weakest), line(&claim.statement, 400)));
+        if weakest > Basis::ProvenByIndex {
+            for premise in &claim.premises {
+                out.push_str(&format!(
+                    "      needs: {} [{}]\n",
+                    line(&premise.statement, 300),
+                    basis_words(premise.basis)
+                ));
+            }
+        }
+    }
+    if claims.is_empty() { String::new() } else { out }
+}
+
 fn details_text(details: &Details, edges: &[Edge]) -> String {
     let table = aligned(&rows_of(details, edges));
     match details {
         Details::Nothing { suggestions } if suggestions.is_empty() => String::new(),
         Details::Nothing { .. } => format!("\nNAMES THAT COME CLOSE\n{table}"),
         Details::Who(who) => {
+            let table = format!("{table}{}", addresses_text(&who.addresses));
             let origin = if who.origin.is_empty() {
                 String::new()
             } else {
@@ -100,6 +123,23 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
     }
 }
 
+fn addresses_text(addresses: &[AddressUse]) -> String {
+    if addresses.is_empty() {
+        return String::new();
+    }
+    let row = |usage: &AddressUse| {
+        vec![
+            usage.address.clone(),
+            usage.events.to_string(),
+            span_cell(usage.span, true),
+            span_cell(usage.span, false),
+        ]
+    };
+    let rows = addresses.iter().map(row).collect();
+    let table = aligned(&Rows { header: vec!["address", "events", "first (UTC)", "last (UTC)"], rows });
+    format!("\nUSED FROM (where, not who)\n{table}")
+}
+
 fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
     match details {
         Details::Nothing { suggestions } => Rows {
@@ -107,14 +147,10 @@ fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
             rows: suggestions.iter().map(|name| vec![name.to_string()]).collect(),
         },
         Details::Who(who) => holder_rows(who),
-        Details::Chain(chain) => hop_rows(&chain_hops(chain), edges),
+        Details::Chain(chain) => hop_rows(&chain.hops, edges),
         Details::Show(show) => event_rows(show),
         Details::Sources(sources) => stream_rows(sources),
     }
-}
-
-fn chain_hops(chain: &ChainDetail) -> Vec<ChainHop> {
-    chain.hops.clone()
 }
 
 fn holder_rows(who: &WhoDetail) -> Rows {
@@ -143,30 +179,18 @@ fn hop_rows(hops: &[ChainHop], edges: &[Edge]) -> Rows {
         let cell = |of: fn(&Edge) -> String| edge.map_or_else(String::new, of);
         vec![
             hop.depth.to_string(),
-            cell(|edge| edge.rule.clone()),
-            cell(|edge| edge.grade.to_string()),
-            hop.at.map_or_else(String::new, |at| at.to_string()),
-            hop.operation.clone().unwrap_or_default(),
             cell(|edge| node_cell(&edge.from)),
             cell(|edge| edge_words(edge).to_owned()),
             cell(|edge| node_cell(&edge.to)),
-            hop.uses.to_string(),
+            cell(|edge| format!("{} {}", edge.rule, edge.grade)),
+            hop.at.map_or_else(String::new, |at| at.to_string()),
+            hop.operation.clone().unwrap_or_default(),
+            if hop.uses == 0 { String::new() } else { hop.uses.to_string() },
             hop.expires.map_or_else(String::new, |expires| expires.to_string()),
         ]
     };
     Rows {
-        header: vec![
-            "hop",
-            "join",
-            "grade",
-            "time (UTC)",
-            "operation",
-            "from",
-            "",
-            "to",
-            "uses",
-            "expires (UTC)",
-        ],
+        header: vec!["hop", "from", "", "to", "join", "time (UTC)", "operation", "uses", "expires (UTC)"],
         rows: hops.iter().map(row).collect(),
     }
 }
@@ -178,14 +202,15 @@ const fn edge_words(edge: &Edge) -> &'static str {
         EdgeKind::UsedAs => "was used as",
         EdgeKind::Presented => "was presented as",
         EdgeKind::OnBehalfOf => "acted as",
-        EdgeKind::HeldBy => "held",
+        EdgeKind::BoundTo => "owns",
         EdgeKind::SameRequest => "same request as",
     }
 }
 
+/// A node in few characters; the JSON has its kind and scope.
 fn node_cell(node: &Node) -> String {
     match node {
-        Node::Credential(credential) => credential.uid.to_string(),
+        Node::Credential(credential) => credential.uid.value.clone(),
         Node::Identity(identity) => format!("{} {}", identity.kind.name(), identity.label()),
         Node::Unresolved { .. } => "?".to_owned(),
     }
@@ -354,8 +379,7 @@ fn scope_text(scope: &Scope, size: u64) -> String {
     out
 }
 
-const fn basis_words(basis: ascribe_model::Basis) -> &'static str {
-    use ascribe_model::Basis;
+const fn basis_words(basis: Basis) -> &'static str {
     match basis {
         Basis::Rederivable => "re-derivable",
         Basis::ProvenByIndex => "proven by index",
@@ -366,6 +390,18 @@ const fn basis_words(basis: ascribe_model::Basis) -> &'static str {
 
 fn span_cell(span: Option<TimeSpan>, first: bool) -> String {
     span.map_or_else(String::new, |span| if first { span.first } else { span.last }.to_string())
+}
+
+/// A value's name in the formats, with blanks between its words.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+fn joined<const N: usize>(words: [Option<String>; N]) -> String {
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Columns aligned by blanks; a column that is empty in every row is left out.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ascribe_model::{Credential, EdgeKind, Event, EventId, JoinGrade, Key, KeyRef, Node, Role};
+use ascribe_model::{Credential, EdgeKind, Event, JoinGrade, Key, KeyRef, Node, Role};
 
-use super::{CANDIDATES_MAX, Step, ambiguous, credential_of, edge, grade_of, keys_at};
+use super::{CANDIDATES_MAX, Step, credential_of, edge, grade_of, keys_at, parents};
 use crate::evidence::EvidenceError;
 use crate::joins::{Reach, credential_row, rows_to};
 use crate::{Evidence, JOINS};
@@ -80,41 +80,30 @@ fn completed_later(
 }
 
 /// Credentials whose uses carry the composite that an issue record without a credential id lists.
+///
+/// Whether this issue is the only one that fits is decided by walking back from each: forward and back never disagree.
 fn sessions_near(
     evidence: &dyn Evidence,
     issue: &Arc<Event>,
     from: &Key,
 ) -> Result<Vec<Step>, EvidenceError> {
-    let mut steps = Vec::new();
+    let parent = parent_node(issue, from);
+    let mut sessions = BTreeMap::new();
     for join in JOINS.iter().filter(|join| matches!(join.reach, Reach::Near { .. })) {
-        let Reach::Near { tolerance_ns, .. } = join.reach else { continue };
         for issued in keys_at(issue, &join.from) {
-            let Some(at) = issued.at else { continue };
-            let mut sessions: BTreeMap<Node, Vec<EventId>> = BTreeMap::new();
             for usage in evidence.events(&issued.to_ref(), &[join.to.role], CANDIDATES_MAX)?.events {
-                let near = keys_at(&usage, &join.to).any(|key| {
-                    key.value == issued.value
-                        && key.at.is_some_and(|used_at| used_at.distance(at) <= tolerance_ns)
-                });
-                if let (true, Some(credential)) = (near, usage.credential.clone()) {
-                    sessions.entry(Node::Credential(credential)).or_default().push(usage.id);
+                if let Some(credential) = &usage.credential {
+                    sessions.insert(credential.uid.clone(), credential.clone());
                 }
             }
-            let parent = parent_node(issue, from);
-            match sessions.len() {
-                0 => {}
-                1 => steps.extend(sessions.into_iter().map(|(child, mut shown)| {
-                    shown.truncate(1);
-                    shown.push(issue.id);
-                    let found = edge(join, (parent.clone(), child), join.grade, shown);
-                    Step { edge: found, shown_by: Some(Arc::clone(issue)) }
-                })),
-                _ => {
-                    let mut found = ambiguous(join, sessions, parent);
-                    // Forward the unknown end is the child.
-                    std::mem::swap(&mut found.from, &mut found.to);
-                    steps.push(Step { edge: found, shown_by: Some(Arc::clone(issue)) });
-                }
+        }
+    }
+    let mut steps = Vec::new();
+    for credential in sessions.into_values() {
+        for step in parents(evidence, &credential)? {
+            let leads_here = step.edge.from == parent || step.edge.alternatives.contains(&parent);
+            if leads_here && step.edge.evidence.contains(&issue.id) {
+                steps.push(step);
             }
         }
     }

@@ -17,7 +17,7 @@ pub(crate) use children::{children, walk_on};
 pub(crate) use parents::{credential_in, holders, parents};
 
 use crate::evidence::EvidenceError;
-use crate::joins::{End, Join, Reach};
+use crate::joins::{End, Join, Reach, credential_row};
 use crate::{Evidence, JOINS};
 
 /// Issue records of one credential that are read. More than one or two means that the records contradict each other.
@@ -90,13 +90,19 @@ fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut evidence: Vec<Eve
 /// One edge from several candidates: grade D, all of them kept, none picked.
 fn ambiguous(join: &Join, candidates: BTreeMap<Node, Vec<EventId>>, to: Node) -> Edge {
     let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-    let reason = format!("{count} candidates fit and nothing on record tells them apart");
-    let settled_by = join.fails_when.to_owned();
-    let evidence = candidates.values().flatten().copied().collect();
-    let from = Node::Unresolved {
-        reason,
-        settled_by: format!("a record that excludes the others; the join fails when {settled_by}"),
+    let names: Vec<String> = candidates.keys().map(ToString::to_string).collect();
+    let issue_log = match &to {
+        Node::Credential(credential) => credential_row(&credential.uid.kind).map(|row| row.issue_recorded_in),
+        Node::Identity(_) | Node::Unresolved { .. } => None,
     };
+    let from = Node::Unresolved {
+        reason: format!("{} fit it equally well", names.join(" and ")),
+        settled_by: format!(
+            "an issue record that names it: {}",
+            issue_log.unwrap_or("the log of whatever issued it")
+        ),
+    };
+    let evidence = candidates.values().flatten().copied().collect();
     let mut edge = edge(join, (from, to), JoinGrade::D, evidence);
     edge.candidates = count;
     edge.alternatives = candidates.into_keys().collect();

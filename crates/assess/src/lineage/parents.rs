@@ -44,7 +44,7 @@ pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Resul
 /// Edges from what holds the credential: the machine or pod that it was issued for, or that its uses name.
 pub(crate) fn holders(evidence: &dyn Evidence, credential: &Credential) -> Result<Vec<Step>, EvidenceError> {
     let mut best: BTreeMap<Node, Step> = BTreeMap::new();
-    for join in JOINS.iter().filter(|join| join.says == EdgeKind::HeldBy && join.reach == Reach::Within) {
+    for join in JOINS.iter().filter(|join| join.says == EdgeKind::BoundTo && join.reach == Reach::Within) {
         if !join.to.matches(&credential.uid.kind, join.to.role) {
             continue;
         }
@@ -262,7 +262,7 @@ fn without_issue(credential: &Credential, uses: &[Arc<Event>]) -> Step {
         let ends = (Node::Identity(first.actor.clone()), to);
         let mut held = edge(join, ends, JoinGrade::A, vec![first.id]);
         "REC-1".clone_into(&mut held.rule);
-        held.kind = EdgeKind::HeldBy;
+        held.kind = EdgeKind::BoundTo;
         return Step { edge: held, shown_by: Some(Arc::clone(first)) };
     }
     Step { edge: unresolved_edge(join.id, credential, to), shown_by: uses.first().cloned() }
@@ -275,7 +275,7 @@ fn unresolved_edge(rule: &str, credential: &Credential, to: Node) -> Edge {
         rule: rule.to_owned(),
         kind: EdgeKind::Issued,
         from: Node::Unresolved {
-            reason: format!("no record issues {name} `{}`", credential.uid.value),
+            reason: format!("the issue of {name} `{}` is not on record", credential.uid.value),
             settled_by: row.map_or("the log of whatever issued it", |row| row.issue_recorded_in).to_owned(),
         },
         to,

@@ -267,8 +267,16 @@ fn event(entry: &Entry<'_>) -> Result<Option<Event>, Unreadable> {
     }
     let mut keys = Vec::with_capacity(16);
     let principal = principal::principal(&act, &mut keys);
+    let callers_keys = keys.len();
     let native = native(&act, &mut keys);
     let effects = effect::effects(&act, &principal, &mut keys);
+    if !effects.is_empty() {
+        // Beside an effect, a workload is what the affected credential belongs to. The caller's own says who acted: a
+        // role that an instance assumes is handed to whoever called, wherever that is.
+        for key in keys[..callers_keys].iter_mut().filter(|key| key.role == Role::Workload) {
+            key.role = Role::Actor;
+        }
+    }
     let resources = resource::resources(&act);
     list_resources(&resources, &mut keys);
     list_insight(&act, &mut keys);
