@@ -56,6 +56,13 @@ struct Node {
     escaped: bool,
 }
 
+impl Node {
+    /// For a string: its length without the quotes.
+    fn content_length(self) -> usize {
+        (self.end - self.start) as usize - 2
+    }
+}
+
 impl Tape {
     /// The parsed value. `bytes` is the slice that was parsed. An empty tape gives `null`.
     pub fn root<'t>(&'t self, bytes: &'t [u8]) -> Value<'t> {
@@ -115,11 +122,8 @@ impl<'t> Value<'t> {
         if node.escaped {
             return text::equals(self.content(), expected.as_bytes());
         }
-        // Looking up a member does this with every other member: lengths and last bytes tell most of them apart.
-        let content = node.start as usize + 1..node.end as usize - 1;
-        content.len() == expected.len()
-            && (expected.is_empty() || self.bytes.get(content.end - 1) == expected.as_bytes().last())
-            && self.bytes.get(content) == Some(expected.as_bytes())
+        // Looking up a member does this with every other member: lengths tell most of them apart.
+        node.content_length() == expected.len() && equal(self.content(), expected.as_bytes())
     }
 
     /// The value of a number that is written as an integer and fits.
@@ -191,10 +195,24 @@ impl<'t> Value<'t> {
 
     /// A string's bytes between the quotes, escapes and all; empty on other kinds.
     pub(crate) fn content(self) -> &'t [u8] {
-        match self.raw() {
-            [b'"', content @ .., b'"'] => content,
+        let node = self.node();
+        match node.kind {
+            Kind::String => {
+                self.bytes.get(node.start as usize + 1..node.end as usize - 1).unwrap_or_default()
+            }
             _ => &[],
         }
+    }
+
+    /// Length of a string's bytes between the quotes, and the first and last of them; `None` if there is none.
+    pub(crate) fn content_looks(self) -> Option<(usize, u8, u8)> {
+        let node = self.node();
+        if node.kind != Kind::String || node.content_length() == 0 {
+            return None;
+        }
+        let first = *self.bytes.get(node.start as usize + 1)?;
+        let last = *self.bytes.get(node.end as usize - 2)?;
+        Some((node.content_length(), first, last))
     }
 
     /// Where the value stands on the tape. A member's value stands behind its name.
@@ -234,6 +252,20 @@ impl<'t> Value<'t> {
     fn node(self) -> Node {
         const NOTHING: Node = Node { start: 0, end: 0, next: 0, kind: Kind::Null, escaped: false };
         self.nodes.get(self.index).copied().unwrap_or(NOTHING)
+    }
+}
+
+/// Whether two texts of the same length are equal. Names are short, and a call to compare memory costs more than this.
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    let word = |chunk: &[u8; 8]| u64::from_ne_bytes(*chunk);
+    match (left.first_chunk(), left.last_chunk(), right.first_chunk(), right.last_chunk()) {
+        // Up to sixteen bytes, the first and the last eight are all of them.
+        (Some(left_first), Some(left_last), Some(right_first), Some(right_last)) => {
+            word(left_first) == word(right_first)
+                && word(left_last) == word(right_last)
+                && (left.len() <= 16 || left == right)
+        }
+        _ => left.iter().eq(right),
     }
 }
 

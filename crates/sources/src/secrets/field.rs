@@ -18,8 +18,9 @@ static LAST_NAMES: LazyLock<LastNames> = LazyLock::new(LastNames::new);
 struct LastNames {
     /// Sorted.
     names: Vec<&'static str>,
-    /// By first byte: one bit for each length, so that most other texts need no search.
-    lengths: [u64; 256],
+    /// By first and by last byte: one bit for each length, so that most other texts need no search.
+    by_first: [u64; 256],
+    by_last: [u64; 256],
 }
 
 impl LastNames {
@@ -28,29 +29,34 @@ impl LastNames {
         let mut names: Vec<_> = fields.filter_map(last_name).collect();
         names.sort_unstable();
         names.dedup();
-        let mut lengths = [0; 256];
+        let (mut by_first, mut by_last) = ([0; 256], [0; 256]);
         for name in &names {
-            if let Some(first) = name.bytes().next() {
-                lengths[usize::from(first)] |= 1 << (name.len() % 64);
+            if let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().last()) {
+                by_first[usize::from(first)] |= length_bit(name.len());
+                by_last[usize::from(last)] |= length_bit(name.len());
             }
         }
-        Self { names, lengths }
+        Self { names, by_first, by_last }
     }
 
     /// Those that stand in a document as texts, be it as names or values.
     fn in_document(&self, root: Value<'_>) -> BTreeSet<&'static str> {
         let mut found = BTreeSet::new();
-        for value in root.subtree().filter(|value| value.kind() == Kind::String) {
-            let content = value.content();
-            if let Some(first) = content.first()
-                && self.lengths[usize::from(*first)] >> (content.len() % 64) & 1 == 1
-                && let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(content))
+        for value in root.subtree() {
+            if let Some((length, first, last)) = value.content_looks()
+                && self.by_first[usize::from(first)] & self.by_last[usize::from(last)] & length_bit(length)
+                    != 0
+                && let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(value.content()))
             {
                 found.insert(self.names[index]);
             }
         }
         found
     }
+}
+
+fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
 }
 
 /// The secrets at known fields.
