@@ -3,8 +3,8 @@
 //! Every surface shows the same value: nothing here is computed that the answer does not hold.
 
 use ascribe_model::{
-    AddressUse, Answer, Basis, ChainHop, Claim, Details, Edge, Holder, Node, Role, Scope, ShowDetail,
-    SourcesDetail, TimeSpan, Verdict, WhoDetail,
+    AddressUse, Answer, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect, Holder,
+    Node, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
 };
 
 use super::escape::{line, terminal};
@@ -218,94 +218,89 @@ fn node_cell(node: &Node) -> String {
 
 fn event_rows(show: &ShowDetail) -> Rows {
     let event = &show.event;
-    let mut rows = vec![
-        vec!["event".to_owned(), event.id.to_string()],
-        vec![
-            "time (UTC)".to_owned(),
-            event.time.at.map_or_else(|| "not stated".to_owned(), |at| at.to_string()),
-        ],
-        vec![
-            "source".to_owned(),
-            format!(
-                "{} {} {}",
-                event.source.kind,
-                event.source.scope,
-                event.source.partition.clone().unwrap_or_default()
-            ),
-        ],
-        vec!["operation".to_owned(), format!("{} ({})", event.api.operation, event.api.service)],
-        vec!["verb".to_owned(), event.verb.name().to_owned()],
-        vec![
-            "outcome".to_owned(),
-            format!(
-                "{} {}",
-                event.outcome.status.name(),
-                event.outcome.status_code.clone().unwrap_or_default()
-            ),
-        ],
-        vec![
-            "actor".to_owned(),
-            format!("{} {} [{}]", event.actor.kind.name(), event.actor.label(), event.actor.uid),
-        ],
-    ];
-    rows.extend(event.on_behalf_of.iter().map(|identity| {
-        vec!["on behalf of".to_owned(), format!("{} {}", identity.kind.name(), identity.label())]
-    }));
-    rows.extend(
-        event.credential.iter().map(|credential| vec!["credential".to_owned(), credential.uid.to_string()]),
+    let outcome = &event.outcome;
+    let mut rows = Fields::default();
+    rows.add("event", event.id.to_string());
+    rows.add("time (UTC)", event.time.at.map_or_else(|| "not stated".to_owned(), |at| at.to_string()));
+    let source = &event.source;
+    rows.add(
+        "source",
+        joined([Some(source.kind.clone()), Some(source.scope.clone()), source.partition.clone()]),
     );
-    for effect in &event.effects {
-        let of = effect
-            .credential
-            .as_ref()
-            .map(|credential| credential.uid.to_string())
-            .or_else(|| effect.selector.clone());
-        let until = effect.expires.map_or_else(String::new, |expires| format!(" until {expires}"));
-        rows.push(vec![
-            "effect".to_owned(),
-            format!("{} {}{until}", effect.kind.name(), of.unwrap_or_default()),
-        ]);
+    rows.add("operation", format!("{} ({})", event.api.operation, event.api.service));
+    rows.add("verb", word(&event.verb));
+    rows.add(
+        "outcome",
+        joined([Some(word(&outcome.status)), outcome.status_code.clone(), outcome.status_detail.clone()]),
+    );
+    rows.add("actor", format!("{} {} [{}]", event.actor.kind.name(), event.actor.label(), event.actor.uid));
+    for identity in &event.on_behalf_of {
+        rows.add("acting as", format!("{} {}", identity.kind.name(), identity.label()));
     }
-    rows.extend(event.authorities.iter().map(|authority| {
-        let basis = format!("{:?}", authority.basis).to_lowercase();
-        vec![
-            "authority".to_owned(),
-            format!(
-                "{:?} {} {} ({basis})",
-                authority.decision,
-                format!("{:?}", authority.kind).to_lowercase(),
-                authority.uid
-            ),
-        ]
-    }));
-    rows.extend(
-        event
-            .resources
-            .iter()
-            .map(|resource| vec!["resource".to_owned(), format!("{} {}", resource.kind, resource.uid)]),
-    );
-    rows.extend(event.src_endpoint.addresses.iter().map(|address| {
+    if let Some(credential) = &event.credential {
+        rows.add("credential", credential.uid.to_string());
+    }
+    for key in event
+        .keys
+        .iter()
+        .filter(|key| key.role == Role::Presented && ascribe_assess::is_credential(&key.kind))
+    {
+        rows.add("presented", key.to_ref().to_string());
+    }
+    event.effects.iter().for_each(|effect| rows.add("effect", effect_cell(effect)));
+    event.authorities.iter().for_each(|authority| rows.add("authority", authority_cell(authority)));
+    for resource in &event.resources {
+        rows.add("resource", format!("{} {}", resource.kind, resource.uid));
+    }
+    for address in &event.src_endpoint.addresses {
         let seen = if address.observed { "observed" } else { "stated by the caller" };
-        vec!["address".to_owned(), format!("{} ({seen})", address.ip)]
-    }));
-    rows.extend(
-        event
-            .src_endpoint
-            .user_agent
-            .iter()
-            .map(|agent| vec!["user agent".to_owned(), format!("{agent} (stated by the caller)")]),
-    );
-    rows.extend(
-        event
-            .coverage_hints
-            .iter()
-            .map(|hint| vec!["coverage".to_owned(), format!("{}: {}", hint.kind, hint.note)]),
-    );
-    rows.extend(show.withheld.iter().map(|withheld| {
-        vec!["withheld".to_owned(), format!("{} at byte {}", withheld.rule, withheld.offset)]
-    }));
-    rows.push(vec!["deliveries".to_owned(), show.sightings.to_string()]);
-    Rows { header: vec!["field", "value"], rows }
+        rows.add("address", format!("{} ({seen})", address.ip));
+    }
+    if let Some(agent) = &event.src_endpoint.user_agent {
+        rows.add("user agent", format!("{agent} (stated by the caller)"));
+    }
+    for hint in &event.coverage_hints {
+        rows.add("coverage", format!("{}: {}", hint.kind, hint.note));
+    }
+    for withheld in &show.withheld {
+        rows.add("withheld", format!("{} at byte {} of the record", withheld.rule, withheld.offset));
+    }
+    rows.add("deliveries", show.sightings.to_string());
+    Rows { header: vec!["field", "value"], rows: rows.0 }
+}
+
+/// Names and values, one below the other.
+#[derive(Default)]
+struct Fields(Vec<Vec<String>>);
+
+impl Fields {
+    fn add(&mut self, name: &str, value: String) {
+        self.0.push(vec![name.to_owned(), value]);
+    }
+}
+
+fn effect_cell(effect: &Effect) -> String {
+    let of = effect.credential.as_ref().map(|credential| credential.uid.to_string());
+    let speaks_for =
+        effect.subject.as_ref().map(|subject| format!("as {} {}", subject.kind.name(), subject.label()));
+    let until = effect.expires.map(|expires| format!("until {expires}"));
+    let length = effect.ttl_seconds.map(|seconds| format!("for {seconds} s"));
+    joined([Some(word(&effect.kind)), of.or_else(|| effect.selector.clone()), speaks_for, until.or(length)])
+}
+
+fn authority_cell(authority: &Authority) -> String {
+    if authority.basis == AuthorityBasis::Absent {
+        return format!("{}; the source does not record why", word(&authority.decision));
+    }
+    let uid = Some(authority.uid.clone()).filter(|uid| !uid.is_empty());
+    let basis = format!("({})", word(&authority.basis));
+    joined([
+        Some(word(&authority.decision)),
+        Some(word(&authority.kind)),
+        uid,
+        authority.detail.clone(),
+        Some(basis),
+    ])
 }
 
 fn show_text(show: &ShowDetail) -> String {

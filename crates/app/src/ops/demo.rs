@@ -21,9 +21,35 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "init --origin demo.example/incident",
     },
     DemoStep {
-        because: "The logs of the incident go in. Every byte is a record, framing, or a reject with its reason.",
-        command: "ingest samples/incident --scope staging",
+        because: "The logs of one morning go in. Every byte is a record, framing, or a reject with its reason.",
+        command: "ingest --scope staging samples/incident",
     },
+    DemoStep {
+        because: "An instance's credential was used from an address outside. Whose is it?",
+        command: "who ASIAQ3APPNODEEXAMPLE",
+    },
+    DemoStep {
+        because: "What came of it, across two accounts and a cluster? One hop cannot be told apart, and is not guessed.",
+        command: "chain --forward ASIAQ3APPNODEEXAMPLE",
+    },
+    DemoStep {
+        because: "Back from the token that read the secrets in the cluster: every hop is one identifier in one record.",
+        command: "chain JTI=7591fde2-7a02-456f-a503-1cbf30a48f16",
+    },
+    DemoStep {
+        because: "The trail of this key breaks, and the answer says which log would settle it.",
+        command: "chain ASIAX5BILLINGEXAMPLE",
+    },
+    DemoStep {
+        because: "Two calls could have issued this one. Both are kept.",
+        command: "chain ASIAX5RELEASEEXAMPLE",
+    },
+    DemoStep {
+        because: "The call that crossed accounts. Its session token was cut out before anything was stored.",
+        command: "show e477a048-8911-4725-a683-a73c6b7e986d",
+    },
+    DemoStep { because: "What is here, and how far it can be trusted to be complete?", command: "sources" },
+    DemoStep { because: "The whole ledger is checked again, byte by byte.", command: "verify" },
 ];
 
 /// The sample in a temporary folder, which goes away with this value.

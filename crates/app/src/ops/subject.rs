@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_assess::{Subject, is_credential};
-use ascribe_model::{Credential, CredentialClass, Event, KeyRef, Role};
+use ascribe_model::{Credential, CredentialClass, Event, Key, KeyRef, Role};
 use ascribe_store::Found;
 
 use super::OpenEvidence;
@@ -128,25 +128,30 @@ fn events_of(evidence: &OpenEvidence, found: &[&Found]) -> Result<Vec<Arc<Event>
     Ok(events.into_values().collect())
 }
 
-/// Credentials that the identities of this name used, as far as the first events of each show.
+/// Credentials that an identity of this name used, as far as its first events show.
 fn credentials_used_by(evidence: &OpenEvidence, found: &[Found]) -> Result<Vec<KeyRef>, QuestionError> {
-    let roles = [Role::Actor, Role::Subject, Role::Behalf, Role::Name, Role::Workload];
+    let roles = [Role::Actor, Role::Name, Role::Workload];
     let mut names = BTreeSet::new();
     for found in found {
         let leaves =
             evidence.store.leaves(&found.key, &roles, None, NAMES_MAX).map_err(QuestionError::Store)?;
         for leaf in leaves.leaves {
-            for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
-                let listed = event.keys.iter().filter(|key| is_credential(&key.kind));
-                names.extend(
-                    listed
-                        .filter(|key| matches!(key.role, Role::Used | Role::Presented | Role::Issued))
-                        .map(ascribe_model::Key::to_ref),
-                );
+            let events = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
+            for event in events.iter().filter(|event| acted_as(event, &found.key)) {
+                let used = event.keys.iter().filter(|key| matches!(key.role, Role::Used | Role::Presented));
+                names.extend(used.filter(|key| is_credential(&key.kind)).map(Key::to_ref));
             }
         }
     }
     Ok(names.into_iter().collect())
+}
+
+/// Whether the name is one of those of the event's actor, rather than of somebody whom the event concerns.
+fn acted_as(event: &Event, name: &KeyRef) -> bool {
+    let actor = &event.actor;
+    let names = [Some(&actor.uid.value), actor.name.as_ref(), actor.session_name.as_ref()];
+    names.into_iter().flatten().chain(&actor.alt_names).any(|known| *known == name.value)
+        || event.keys.iter().any(|key| key.role == Role::Actor && name.names(key))
 }
 
 /// The credential with its class, as any event that knows it says.
