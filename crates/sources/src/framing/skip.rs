@@ -20,6 +20,8 @@ pub(super) struct Skip {
     depth: usize,
     in_string: bool,
     escaped: bool,
+    /// A line break has been passed.
+    several_lines: bool,
     /// A part has been handed out.
     continued: bool,
 }
@@ -87,6 +89,7 @@ impl Skip {
             depth,
             in_string: false,
             escaped: false,
+            several_lines: false,
             continued: false,
         }
     }
@@ -131,8 +134,11 @@ impl Skip {
 
     fn byte(&mut self, byte: u8, rest: &[u8], at_end: AtEnd) -> Scan {
         if byte == b'\n' {
-            (self.in_string, self.escaped) = (false, false);
+            // A value that began on this line and breaks off inside a string was cut: what follows is another line.
+            let cut = self.in_string && !self.several_lines;
+            (self.in_string, self.escaped, self.several_lines) = (false, false, true);
             return match (self.extent, rest.first()) {
+                (Extent::Value { .. }, _) if cut => Scan::EndBefore,
                 (Extent::Line, _) | (Extent::Value { .. }, Some(b'{' | b'[' | b'0'..=b'9')) => {
                     Scan::EndBefore
                 }
