@@ -21,7 +21,7 @@ const COMMANDS_FILE: &str = "crates/app/src/cli/mod.rs";
 const FILE_ENDINGS: [&str; 5] = [".rs", ".md", ".toml", ".sh", ".lock"];
 
 /// Options of `ascribe` that stand before the command and take a value.
-const OPTIONS_WITH_VALUE: [&str; 4] = ["--evidence", "--output", "--config", "--progress"];
+const OPTIONS_WITH_VALUE: [&str; 4] = ["--evidence", "-e", "--output", "-o"];
 
 /// Checks every Markdown file, and the map against the crates and commands.
 pub fn check(tree: &Tree) -> Vec<Problem> {
@@ -269,7 +269,7 @@ fn commands_in(line: &str) -> Vec<&str> {
         if token != "ascribe" && !token.ends_with("/ascribe") {
             continue;
         }
-        while let Some(option) = tokens.next_if(|it| it.starts_with("--") && *it != "--help") {
+        while let Some(option) = tokens.next_if(|it| it.starts_with('-') && *it != "--help") {
             if OPTIONS_WITH_VALUE.contains(&option) {
                 tokens.next();
             }
@@ -367,6 +367,7 @@ mod tests {
         let cases = [
             ("ascribe who EVENT|CREDENTIAL", vec!["who"]),
             ("./target/release/ascribe --evidence case --output json ingest a", vec!["ingest"]),
+            ("ascribe -e case -o json verify", vec!["verify"]),
             ("ascribe VERB, ascribe --help and cargo xtask", vec![]),
             ("ascribe init a && ascribe verify", vec!["init", "verify"]),
         ];
