@@ -74,12 +74,14 @@ pub struct Received<'a> {
 
 /// Reads a record of one of `SOURCES`.
 pub fn read<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a> {
-    // A parser that panics on one record must not take the others with it, nor this record's bytes.
-    catch_unwind(AssertUnwindSafe(|| read_record(received, context))).unwrap_or_else(|_| {
-        let cuts = secrets::cuts_in_bytes(received.bytes, Wholeness::Broken);
-        let (captured, withheld) = secrets::splice(received.bytes, cuts);
+    guarded(received.bytes, || read_record(received, context))
+}
+
+/// A parser that panics on one record must not take the others with it, nor this record's bytes.
+fn guarded<'a>(bytes: &'a [u8], read: impl FnOnce() -> Reading<'a>) -> Reading<'a> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         let reject = whole_reject(RejectReason::ParserPanic, "a parser that reads it", "one that panics");
-        Reading::Reject(ReadReject { reject, captured, withheld })
+        Reading::Reject(read_reject(bytes, reject))
     })
 }
 
@@ -234,6 +236,7 @@ fn events(
 ) -> Result<Said, Reject> {
     let mut said = Said { events: Vec::new(), unread: Vec::new() };
     let mut read = 0;
+    let mut offsets = Vec::new();
     for part in opened {
         let object = match &part.content {
             Content::Holder => Ok(part.holder),
@@ -248,13 +251,20 @@ fn events(
                 read += 1;
                 said.events.extend(event);
             }
-            Err(reason) => said.unread.push(UnreadPart { span: part.holder.span(), reason }),
+            Err(reason) => {
+                offsets.push(match part.content {
+                    Content::Holder => reason.offset,
+                    // Inside a string, escapes move everything: where the string begins is what can be said.
+                    Content::Text(_) => part.holder.span().start,
+                });
+                said.unread.push(UnreadPart { span: part.holder.span(), reason });
+            }
         }
     }
-    match (read, said.unread.first()) {
-        (0, Some(UnreadPart { span, reason })) => Err(Reject {
+    match (read, said.unread.first(), offsets.first()) {
+        (0, Some(UnreadPart { reason, .. }), Some(&offset)) => Err(Reject {
             reason: RejectReason::Unreadable,
-            offset: span.start + reason.offset,
+            offset,
             expected: reason.expected.to_owned(),
             found: reason.found.clone(),
         }),
@@ -305,5 +315,22 @@ fn kind_in_words(value: Value<'_>) -> &'static str {
         Kind::Number => "a number",
         Kind::Bool => "a truth value",
         Kind::Null => "`null`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_that_panics_leaves_a_reject_without_secrets() {
+        let bytes = br#"{"password":"hush"}"#;
+        match guarded(bytes, || panic!("a parser's mistake")) {
+            Reading::Record(record) => panic!("{record:?}"),
+            Reading::Reject(found) => {
+                assert_eq!(found.reject.reason, RejectReason::ParserPanic);
+                assert_eq!(&*found.captured, br#"{"password":"[withheld:aws.password]"}"#);
+            }
+        }
     }
 }

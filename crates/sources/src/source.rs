@@ -116,6 +116,6 @@ pub struct Unreadable {
     pub expected: &'static str,
     /// What the record has, bounded in length.
     pub found: String,
-    /// Offset in the event object's input.
+    /// Offset in the document that the event object is part of: the record, or the text of a string of it.
     pub offset: usize,
 }

@@ -100,7 +100,7 @@ fn inputs(file: &Path, label: &str) -> Vec<Vec<u8>> {
         let cloudtrail = |test: &&Value| {
             test.get("log")
                 .and_then(Value::as_str)
-                .is_some_and(|log| log.starts_with("cloudtrail") || log.starts_with("cloudwatch"))
+                .is_some_and(|name| name.starts_with("cloudtrail") || name.starts_with("cloudwatch"))
         };
         let tests = tests.as_array().unwrap().iter().filter(cloudtrail);
         return tests.filter_map(|test| test.get("data")).map(|data| data.to_string().into_bytes()).collect();

@@ -10,5 +10,6 @@ mod framing;
 mod hostile;
 mod ids;
 mod json;
+mod rejects;
 mod secrets;
 mod whole_input;
