@@ -14,7 +14,7 @@ use ascribe_model::{Event, Timestamp};
 use ascribe_store::{Entry, RANGE, Record, SegmentBuilder, Store};
 
 /// Events generated at a time; divides the number of leaves in a segment.
-const BATCH: usize = 256;
+const BATCH: usize = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let segments: u64 = std::env::args().nth(1).map_or(Ok(4), |count| count.parse())?;

@@ -27,10 +27,10 @@ struct KeyEntry {
     scope: u32,
 }
 
-/// A key by its parts; kind and scope are numbers in [`Keys::kinds`] and [`Keys::scopes`].
+/// A key by its parts: the value in UTF-8; kind and scope as numbers in [`Keys::kinds`] and [`Keys::scopes`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyParts<'a> {
-    pub(crate) value: &'a str,
+    pub(crate) value: &'a [u8],
     pub(crate) kind: u32,
     pub(crate) scope: u32,
 }
@@ -49,6 +49,26 @@ pub(crate) struct Words {
     hasher: DefaultHashBuilder,
     table: HashTable<u32>,
     texts: Vec<String>,
+    /// Texts asked for lately, each in the slot that its mark gives.
+    recent: Vec<Recent>,
+}
+
+/// Slots for texts asked for lately: a trail names a dozen kinds and a few hundred accounts.
+const RECENT_SLOTS: usize = 1 << 10;
+
+/// A text that was asked for lately.
+#[derive(Clone, Copy)]
+struct Recent {
+    mark: Mark,
+    number: u32,
+}
+
+/// Length, first and last bytes of a text: up to 16 bytes, the text itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    length: usize,
+    start: u64,
+    end: u64,
 }
 
 impl Keys {
@@ -59,35 +79,48 @@ impl Keys {
         let hash = self.hasher.hash_one((value, kind, scope));
         let found = self.table.find(hash, |&number| {
             let entry = self.entries[number as usize];
-            entry.hash == hash && entry.kind == kind && entry.scope == scope && self.text(entry) == value
+            entry.hash == hash
+                && entry.kind == kind
+                && entry.scope == scope
+                && self.bytes(entry) == value.as_bytes()
         });
         if let Some(&number) = found {
             return number;
         }
-        let number = self.entries.len() as u32;
-        let length = value.len() as u32;
-        self.entries.push(KeyEntry { hash, start: self.texts.len(), length, kind, scope });
-        self.texts.push_str(value);
+        let entry = KeyEntry { hash, start: self.texts.len(), length: value.len() as u32, kind, scope };
+        let number = self.push(entry, value);
         let entries = &self.entries;
         self.table.insert_unique(hash, number, |&other| entries[other as usize].hash);
         number
     }
 
-    /// How many distinct keys.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// The number of a key that is known to be new and will not be asked for again.
+    pub(crate) fn add_new(&mut self, kind: &str, scope: &str, value: &str) -> u32 {
+        let (kind, scope) = (self.kinds.intern(kind), self.scopes.intern(scope));
+        self.push(
+            KeyEntry { hash: 0, start: self.texts.len(), length: value.len() as u32, kind, scope },
+            value,
+        )
+    }
+
+    fn push(&mut self, entry: KeyEntry, value: &str) -> u32 {
+        let number = self.entries.len() as u32;
+        self.entries.push(entry);
+        self.texts.push_str(value);
+        number
     }
 
     /// The parts of the key with this number.
     pub(crate) fn parts(&self, number: u32) -> KeyParts<'_> {
         let entry = self.entries[number as usize];
-        KeyParts { value: self.text(entry), kind: entry.kind, scope: entry.scope }
+        KeyParts { value: self.bytes(entry), kind: entry.kind, scope: entry.scope }
     }
 
     /// Kind, scope and value of the key with this number.
     pub(crate) fn names(&self, number: u32) -> [&str; 3] {
         let entry = self.entries[number as usize];
-        [self.kinds.text(entry.kind), self.scopes.text(entry.scope), self.text(entry)]
+        let value = &self.texts[entry.start..entry.start + entry.length as usize];
+        [self.kinds.text(entry.kind), self.scopes.text(entry.scope), value]
     }
 
     /// All keys in the order of value, kind and scope.
@@ -95,9 +128,11 @@ impl Keys {
         let ((_, kinds), (_, scopes)) = (self.kinds.sorted(), self.scopes.sorted());
         // The first 16 bytes decide nearly every comparison and stand in the sorted array itself.
         let start = |number| {
-            let bytes = self.parts(number).value.bytes();
-            let padded = bytes.chain(std::iter::repeat(0)).take(16);
-            (padded.fold(0, |start, byte| start << 8 | u128::from(byte)), number)
+            let value = self.parts(number).value;
+            let mut padded = [0; 16];
+            let length = value.len().min(16);
+            padded[..length].copy_from_slice(&value[..length]);
+            (u128::from_be_bytes(padded), number)
         };
         let full = |number| {
             let parts = self.parts(number);
@@ -110,14 +145,29 @@ impl Keys {
         Order { numbers, places }
     }
 
-    fn text(&self, entry: KeyEntry) -> &str {
-        &self.texts[entry.start..entry.start + entry.length as usize]
+    fn bytes(&self, entry: KeyEntry) -> &[u8] {
+        &self.texts.as_bytes()[entry.start..entry.start + entry.length as usize]
     }
 }
 
 impl Words {
     /// The number of a text, new or known.
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
+        let mark = Mark::of(text.as_bytes());
+        let slot = mark.slot();
+        if let Some(recent) = self.recent.get(slot)
+            && recent.mark == mark
+            && (mark.is_whole() || self.texts[recent.number as usize] == text)
+        {
+            return recent.number;
+        }
+        let number = self.look_up(text);
+        self.recent.resize(RECENT_SLOTS, Recent { mark: Mark::NONE, number: 0 });
+        self.recent[slot] = Recent { mark, number };
+        number
+    }
+
+    fn look_up(&mut self, text: &str) -> u32 {
         let hash = self.hasher.hash_one(text);
         if let Some(&number) = self.table.find(hash, |&number| self.texts[number as usize] == text) {
             return number;
@@ -140,6 +190,29 @@ impl Words {
         order.sort_unstable_by_key(|&number| self.text(number));
         let places = places(&order);
         (order.into_iter().map(|number| self.text(number)).collect(), places)
+    }
+}
+
+impl Mark {
+    /// The mark of no text.
+    const NONE: Self = Self { length: usize::MAX, start: 0, end: 0 };
+
+    fn of(text: &[u8]) -> Self {
+        let (start, end) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(start), Some(end)) => (u64::from_le_bytes(*start), u64::from_le_bytes(*end)),
+            _ => (text.iter().fold(0, |mark, &byte| mark << 8 | u64::from(byte)), 0),
+        };
+        Self { length: text.len(), start, end }
+    }
+
+    /// Whether the mark says all of the text.
+    fn is_whole(self) -> bool {
+        self.length <= 16
+    }
+
+    fn slot(self) -> usize {
+        let mixed = (self.start ^ self.end.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize % RECENT_SLOTS
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Rows {
     pub(crate) interned: Keys,
     pub(crate) occasions: Occasions,
     pub(crate) sums: Sums,
+    /// Numbers of the keys of the event at hand, in its order.
+    numbers: Vec<u32>,
     scratch: Scratch,
 }
 
@@ -74,6 +76,7 @@ impl Rows {
             interned: Keys::default(),
             occasions: Occasions::default(),
             sums: Sums::default(),
+            numbers: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -90,7 +93,7 @@ impl Rows {
         for effect in &event.effects {
             self.push_effect(place, effect, event.time.at)?;
         }
-        self.sums.add(event, &mut self.interned);
+        self.sums.add(event, &self.numbers, &mut self.interned);
         Ok(())
     }
 
@@ -204,11 +207,13 @@ impl Rows {
         self.occasions.start(place.leaf, event.time.at);
         self.scratch.event_id.clear();
         hex::push(&mut self.scratch.event_id, &event.id.0);
-        let key = self.interned.intern(EVENT_KIND, "", &self.scratch.event_id);
+        let key = self.interned.add_new(EVENT_KIND, "", &self.scratch.event_id);
         self.occasions.note(key, Role::Native);
+        self.numbers.clear();
         for key in &event.keys {
-            let interned = self.interned.intern(key.kind.name(), &key.scope, &key.value);
-            self.occasions.note(interned, key.role);
+            let number = self.interned.intern(key.kind.name(), &key.scope, &key.value);
+            self.numbers.push(number);
+            self.occasions.note(number, key.role);
             if !matches!(key.role, Role::Native | Role::Name) {
                 self.keys.push(key_row(place, key))?;
             }

@@ -240,7 +240,7 @@ fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<F
     summary.streams = rows.sums.finish(interned, &order, &mut coverage, &mut sightings)?;
     let first = summary.first;
     let of_keys = || {
-        let keys_index = key_index::encode(first, interned, &order.numbers, &rows.occasions)?;
+        let keys_index = key_index::encode(first, interned, &order, &rows.occasions)?;
         Ok(vec![table(rows.keys)?, (KEYS_FILE.to_owned(), keys_index)])
     };
     let of_events = || {

@@ -50,19 +50,22 @@ impl Sums {
         self.streams[number].events.repeats += 1;
     }
 
-    /// Counts an event at its first sighting.
-    pub(crate) fn add(&mut self, event: &Event, keys: &mut Keys) {
+    /// Counts an event at its first sighting. `numbers` are those of its keys, in its order.
+    pub(crate) fn add(&mut self, event: &Event, numbers: &[u32], keys: &mut Keys) {
         let time = event.time.at;
         let hour = time.map(hour_of);
         let number = self.number(&event.source);
         self.streams[number].events.add(time);
         self.coverage.add((number, hour), time);
         let Some(credential) = &event.credential else { return };
-        let uid = &credential.uid;
-        let credential = keys.intern(uid.kind.name(), &uid.scope, &uid.value);
+        let listed = || event.keys.iter().zip(numbers.iter().copied());
+        let used = listed().find(|(key, _)| credential.uid.names(key)).map(|(_, number)| number);
+        let credential = used.unwrap_or_else(|| {
+            let uid = &credential.uid;
+            keys.intern(uid.kind.name(), &uid.scope, &uid.value)
+        });
         let mut has_workload = false;
-        for key in event.keys.iter().filter(|key| key.role == Role::Workload) {
-            let workload = keys.intern(key.kind.name(), &key.scope, &key.value);
+        for (_, workload) in listed().filter(|(key, _)| key.role == Role::Workload) {
             self.sightings.add((credential, Some(workload), hour), time);
             has_workload = true;
         }

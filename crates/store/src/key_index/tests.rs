@@ -47,7 +47,7 @@ fn index(events: &[Generated]) -> (tempfile::TempDir, Arc<KeyIndex>, Oracle) {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.index");
-    let bytes = encode(FIRST, &keys, &keys.sorted().numbers, &occasions).unwrap();
+    let bytes = encode(FIRST, &keys, &keys.sorted(), &occasions).unwrap();
     File::create(&path).unwrap().write_all(&bytes).unwrap();
     let index = KeyIndex::open(&path).unwrap();
     (folder, Arc::new(index), oracle)

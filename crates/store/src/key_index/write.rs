@@ -1,11 +1,13 @@
 //! Encoding `keys.index` from the keys and occasions that a segment has collected. See `mod.rs`.
 
+use std::ops::Range;
+
 use ascribe_model::{Role, Timestamp};
 
 use super::{BLOCK_BYTES, MAGIC, UNITS_NS};
 use crate::error::WriteError;
 use crate::frame;
-use crate::intern::Keys;
+use crate::intern::{Keys, Order};
 
 /// What the keys of a segment were seen at.
 #[derive(Default)]
@@ -52,19 +54,20 @@ impl Occasions {
         self.postings.push(Posting { key, role_and_occasion: (role as u32) << OCCASION_BITS | occasion });
     }
 
-    /// Role and occasion of each posting, grouped by key; and where each key's group starts.
-    fn by_key(&self, keys: usize) -> (Vec<u32>, Vec<usize>) {
+    /// Role and occasion of each posting, grouped by key in the order of keys; and where each group starts.
+    fn by_key(&self, order: &Order) -> (Vec<u32>, Vec<usize>) {
+        let keys = order.places.len();
         let mut starts = vec![0_usize; keys + 1];
         for posting in &self.postings {
-            starts[posting.key as usize + 1] += 1;
+            starts[order.places[posting.key as usize] as usize + 1] += 1;
         }
-        for key in 0..keys {
-            starts[key + 1] += starts[key];
+        for place in 0..keys {
+            starts[place + 1] += starts[place];
         }
         let mut next = starts.clone();
         let mut grouped = vec![0; self.postings.len()];
         for posting in &self.postings {
-            let slot = &mut next[posting.key as usize];
+            let slot = &mut next[order.places[posting.key as usize] as usize];
             grouped[*slot] = posting.role_and_occasion;
             *slot += 1;
         }
@@ -72,16 +75,16 @@ impl Occasions {
     }
 }
 
-/// Encodes the index of a segment that starts at leaf `first`; `order` holds all numbers of `keys`.
+/// Encodes the index of a segment that starts at leaf `first`; `order` is that of `keys`.
 pub(crate) fn encode(
     first: u64,
     keys: &Keys,
-    order: &[u32],
+    order: &Order,
     occasions: &Occasions,
 ) -> Result<Vec<u8>, WriteError> {
     let (kinds, kind_places) = keys.kinds.sorted();
     let (scopes, scope_places) = keys.scopes.sorted();
-    let (mut grouped, starts) = occasions.by_key(keys.len());
+    let (mut grouped, starts) = occasions.by_key(order);
     let base_ns = base_ns(occasions);
     let mut blocks = Blocks::new()?;
     let mut payload = Payload {
@@ -93,18 +96,22 @@ pub(crate) fn encode(
         gaps: Vec::new(),
     };
     let mut written = 0;
-    for &key in order {
-        let group = &mut grouped[starts[key as usize]..starts[key as usize + 1]];
-        // A key may have been numbered for a sum alone, without standing in an event's list.
-        if group.is_empty() {
-            continue;
+    let mut gathered = Gathered::default();
+    let mut bounds = starts.windows(2);
+    for numbers in order.numbers.chunks(GATHERED_KEYS) {
+        gathered.fill(keys, numbers);
+        for (key, bounds) in gathered.keys.iter().zip(&mut bounds) {
+            let group = &mut grouped[bounds[0]..bounds[1]];
+            // A key may have been numbered for a sum alone, without standing in an event's list.
+            if group.is_empty() {
+                continue;
+            }
+            written += 1;
+            group.sort_unstable();
+            payload.fill(group);
+            let kind_and_scope = [kind_places[key.kind as usize], scope_places[key.scope as usize]];
+            blocks.push(&gathered.values[key.value.clone()], kind_and_scope, &payload.out)?;
         }
-        written += 1;
-        group.sort_unstable();
-        payload.fill(group);
-        let parts = keys.parts(key);
-        let (kind, scope) = (kind_places[parts.kind as usize], scope_places[parts.scope as usize]);
-        blocks.push(parts.value.as_bytes(), [kind, scope], &payload.out)?;
     }
     blocks.close_block()?;
     let mut footer = Vec::new();
@@ -121,6 +128,37 @@ pub(crate) fn encode(
     footer.extend_from_slice(&blocks.places);
     frame::close(&mut blocks.out, &footer, MAGIC);
     Ok(blocks.out)
+}
+
+/// Keys that are gathered at a time.
+const GATHERED_KEYS: usize = 256;
+
+/// Neighbouring keys, copied together. In the order of the index keys lie all over memory: a loop that does nothing but
+/// copy waits for many of them at once, where encoding would wait for one after the other.
+#[derive(Default)]
+struct Gathered {
+    values: Vec<u8>,
+    keys: Vec<GatheredKey>,
+}
+
+struct GatheredKey {
+    value: Range<usize>,
+    kind: u32,
+    scope: u32,
+}
+
+impl Gathered {
+    fn fill(&mut self, keys: &Keys, numbers: &[u32]) {
+        self.values.clear();
+        self.keys.clear();
+        for &number in numbers {
+            let parts = keys.parts(number);
+            let start = self.values.len();
+            self.values.extend_from_slice(parts.value);
+            let value = start..self.values.len();
+            self.keys.push(GatheredKey { value, kind: parts.kind, scope: parts.scope });
+        }
+    }
 }
 
 /// The second in which the earliest occasion lies, in nanoseconds: moments are counted from here.
