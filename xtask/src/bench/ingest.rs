@@ -76,6 +76,7 @@ struct Inputs {
 /// Medians over the runs of one program on one set.
 struct Figures {
     seconds: f64,
+    processor_seconds: Option<f64>,
     peak_bytes: Option<f64>,
     /// Bytes that stay, by what they are.
     stored: Vec<(String, u64)>,
@@ -100,6 +101,7 @@ pub fn run(
         "events",
         "events/s",
         "MB/s of JSON",
+        "CPU µs an event",
         "peak memory, MB",
         "bytes an event",
         "times DuckDB",
@@ -130,7 +132,7 @@ pub fn run(
             let scaled =
                 reference.map(|seconds| seconds * float(size.events) / float(inputs.small_size.events));
             table.push(row("ascribe", cores, size, &figures, scaled));
-            split = figures.stored.iter().map(|(name, bytes)| per_event(name, *bytes, size)).collect();
+            split = figures.stored.iter().filter_map(|(name, bytes)| per_event(name, *bytes, size)).collect();
         }
     }
     let size = &inputs.small_size;
@@ -171,15 +173,24 @@ fn repeat(options: &Options, one: impl Fn() -> Result<Once, BenchError>) -> Resu
     }
     let seconds = measure::median(runs.iter().map(|run| run.seconds).collect()).unwrap_or(f64::NAN);
     let peaks = runs.iter().filter_map(|run| Some(float(run.peak_bytes?))).collect();
+    let processor_seconds = measure::median(runs.iter().filter_map(|run| run.processor_seconds).collect());
     let stored = runs.pop().map(|run| run.stored).unwrap_or_default();
-    Ok(Figures { seconds, peak_bytes: measure::median(peaks), stored })
+    Ok(Figures { seconds, processor_seconds, peak_bytes: measure::median(peaks), stored })
 }
 
 /// One run of one program.
 struct Once {
     seconds: f64,
+    processor_seconds: Option<f64>,
     peak_bytes: Option<u64>,
     stored: Vec<(String, u64)>,
+}
+
+impl From<Measured> for Once {
+    fn from(measured: Measured) -> Self {
+        let Measured { seconds, processor_seconds, peak_bytes, .. } = measured;
+        Self { seconds, processor_seconds, peak_bytes, stored: Vec::new() }
+    }
 }
 
 /// One ingest into a new workspace.
@@ -203,7 +214,7 @@ impl Ingest<'_> {
         let answer = json("ascribe ingest", &measured)?;
         expect_events("ascribe ingest", &answer["events"], self.events)?;
         let stored = stored_by_name(Path::new(&evidence)).map_err(BenchError::Scratch)?;
-        Ok(Once { seconds: measured.seconds, peak_bytes: measured.peak_bytes, stored })
+        Ok(Once { stored, ..Once::from(measured) })
     }
 }
 
@@ -219,7 +230,7 @@ fn load(inputs: &Inputs, cores: u32, scratch: &Path) -> Result<Once, BenchError>
     expect_events("duckdb", &answer["events"], inputs.small_size.events)?;
     let bytes = measure::bytes_on_disk(&database).map_err(BenchError::Scratch)?;
     let seconds = answer["seconds"].as_f64().unwrap_or(measured.seconds);
-    Ok(Once { seconds, peak_bytes: measured.peak_bytes, stored: vec![("database".to_owned(), bytes)] })
+    Ok(Once { seconds, stored: vec![("database".to_owned(), bytes)], ..Once::from(measured) })
 }
 
 fn duckdb_version() -> Option<String> {
@@ -252,8 +263,10 @@ fn stored_by_name(evidence: &Path) -> std::io::Result<Vec<(String, u64)>> {
     Ok(stored)
 }
 
-fn per_event(name: &str, bytes: u64, size: &Delivered) -> String {
-    format!("{name} {:.0}", float(bytes) / float(size.events))
+/// `None` for what weighs nothing beside the events, such as settings.
+fn per_event(name: &str, bytes: u64, size: &Delivered) -> Option<String> {
+    let bytes = float(bytes) / float(size.events);
+    (bytes >= 1.0).then(|| format!("{name} {bytes:.0}"))
 }
 
 /// One row; `reference` is the time that DuckDB would take for as many events.
@@ -273,6 +286,7 @@ fn row(
         thousands(events),
         thousands(events / figures.seconds),
         thousands(megabytes(float(size.decoded_bytes)) / figures.seconds),
+        figures.processor_seconds.map_or("unknown".to_owned(), |time| format!("{:.1}", time / events * 1e6)),
         figures.peak_bytes.map_or("unknown".to_owned(), |bytes| thousands(megabytes(bytes))),
         thousands(float(stored) / events),
         reference.map_or("–".to_owned(), |seconds| format!("{:.2}", seconds / figures.seconds)),
@@ -286,9 +300,10 @@ mod tests {
     #[test]
     fn a_row_divides_by_the_time() {
         let size = Delivered { objects: 1, events: 1_000, decoded_bytes: 2_000_000, file_bytes: 1 };
-        let figures = Figures { seconds: 0.5, peak_bytes: Some(3e6), stored: vec![("a".to_owned(), 5_000)] };
+        let stored = vec![("a".to_owned(), 5_000)];
+        let figures = Figures { seconds: 0.5, processor_seconds: Some(0.25), peak_bytes: Some(3e6), stored };
         let row = row("ascribe", 1, &size, &figures, Some(1.0));
-        assert_eq!(row, ["ascribe", "1", "1,000", "2,000", "4", "3", "5", "2.00"]);
+        assert_eq!(row, ["ascribe", "1", "1,000", "2,000", "4", "250.0", "3", "5", "2.00"]);
     }
 
     #[test]

@@ -1,7 +1,11 @@
-//! One run of a program on a fixed set of cores: how long it took, how much memory it held, what it printed.
+//! One run of a program on a fixed set of cores: how long it took, how much processor time and memory, what it
+//! printed.
+//!
+//! Processor time is what the kernel adds up for children that have ended (`/proc/self/stat`); on a machine that does
+//! other work too it says more than the clock on the wall.
 //!
 //! Memory is the kernel's high-water mark (`VmHWM` in `/proc/<pid>/status`), read every few milliseconds while the
-//! program runs: only what it grew by after the last reading is missed. Linux only; elsewhere memory is unknown.
+//! program runs: only what it grew by after the last reading is missed. Linux only; elsewhere both are unknown.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Unit of the times in `/proc/<pid>/stat`: `USER_HZ`, 100 on every architecture that Linux runs on today.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -24,6 +31,8 @@ pub struct Run<'a> {
 #[derive(Debug, Clone)]
 pub struct Measured {
     pub seconds: f64,
+    /// Processor time of all its threads, user and system, in seconds; `None` where the system does not say.
+    pub processor_seconds: Option<f64>,
     /// Most memory resident at once, in bytes; `None` where the system does not say.
     pub peak_bytes: Option<u64>,
     pub stdout: String,
@@ -52,7 +61,7 @@ pub enum MeasureError {
 pub fn measure(run: &Run<'_>) -> Result<Measured, MeasureError> {
     let program = run.program.display().to_string();
     let cores = format!("0-{}", run.cores.saturating_sub(1));
-    let start = Instant::now();
+    let (start, processor_before) = (Instant::now(), children_processor_seconds());
     let mut child = Command::new("taskset")
         .args(["--cpu-list", &cores])
         .arg(run.program)
@@ -82,7 +91,9 @@ pub fn measure(run: &Run<'_>) -> Result<Measured, MeasureError> {
         return Err(MeasureError::Failed { program, status });
     }
     let peak_bytes = Some(peak.into_inner()).filter(|peak| *peak > 0);
-    Ok(Measured { seconds, peak_bytes, stdout })
+    let processor_seconds =
+        children_processor_seconds().zip(processor_before).map(|(after, before)| after - before);
+    Ok(Measured { seconds, processor_seconds, peak_bytes, stdout })
 }
 
 /// The high-water mark in bytes; `None` once the process is gone, and where there is no such file.
@@ -90,6 +101,16 @@ fn high_water_mark(status_file: &Path) -> Option<u64> {
     let status = std::fs::read_to_string(status_file).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Processor time of the children of this process that have ended; `None` where there is no such file.
+fn children_processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is the program's name in brackets, which may hold blanks; `cutime` and `cstime` are the
+    // fields 16 and 17, so the 14th and 15th after it.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
+    Some(float(ticks(13)? + ticks(14)?) / TICKS_PER_SECOND)
 }
 
 /// Bytes of all files below a folder, or of one file.
@@ -140,6 +161,25 @@ mod tests {
             file.set_len(length).unwrap();
         }
         assert_eq!(bytes_on_disk(folder.path()).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_child_is_measured() {
+        if !Path::new("/proc/self/stat").exists() {
+            eprintln!("SKIPPED: no `/proc` on this system");
+            return;
+        }
+        let script = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done";
+        let arguments = vec!["-c".to_owned(), script.to_owned()];
+        let measured = match measure(&Run { program: Path::new("sh"), arguments, cores: 1 }) {
+            Err(MeasureError::Start { .. }) => return eprintln!("SKIPPED: no `taskset` on this system"),
+            measured => measured.unwrap(),
+        };
+        assert_eq!(measured.stdout, "done\n");
+        assert!(measured.seconds > 0.0 && measured.processor_seconds.unwrap() > 0.0, "{measured:?}");
+        let arguments = vec!["-c".to_owned(), "exit 3".to_owned()];
+        let failed = measure(&Run { program: Path::new("sh"), arguments, cores: 1 });
+        assert!(matches!(failed, Err(MeasureError::Failed { .. })));
     }
 
     #[test]
