@@ -47,6 +47,10 @@ pub(crate) trait Cell {
     const NULLABLE: bool;
     const PACKING: Packing;
     fn append(builder: &mut Self::Builder, value: Self::Value<'_>);
+    /// Bytes of text that the builder holds.
+    fn text_bytes(_builder: &Self::Builder) -> usize {
+        0
+    }
     fn finish(builder: &mut Self::Builder) -> ArrayRef;
 }
 
@@ -57,6 +61,8 @@ pub(crate) trait Columns: Default + Send {
     const COLUMNS: &'static [Column];
     type Row<'a>;
     fn push(&mut self, row: Self::Row<'_>);
+    /// Bytes of text in the fullest column.
+    fn text_bytes_max(&self) -> usize;
     fn arrays(&mut self) -> Vec<ArrayRef>;
 
     /// Takes the rows collected so far.
@@ -119,6 +125,10 @@ macro_rules! table {
                 $(<$cell as crate::cell::Cell>::append(&mut self.$name, row.$name);)+
             }
 
+            fn text_bytes_max(&self) -> usize {
+                0 $(.max(<$cell as crate::cell::Cell>::text_bytes(&self.$name)))+
+            }
+
             fn arrays(&mut self) -> Vec<arrow_array::ArrayRef> {
                 vec![$(<$cell as crate::cell::Cell>::finish(&mut self.$name),)+]
             }
@@ -152,6 +162,9 @@ macro_rules! text_cell {
             const PACKING: Packing = Packing::$packing;
             fn append(builder: &mut StringBuilder, value: Self::Value<'_>) {
                 builder.$append(value);
+            }
+            fn text_bytes(builder: &StringBuilder) -> usize {
+                builder.values_slice().len()
             }
             fn finish(builder: &mut StringBuilder) -> ArrayRef {
                 Arc::new(builder.finish())

@@ -7,7 +7,7 @@
 //! Numbers of fixed width are little-endian; other numbers are LEB128. Each block's CRC-32C stands in the footer, so
 //! that every byte of the file is vouched for. What blocks and footers hold is up to `key_index` and `id_index`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -46,10 +46,11 @@ pub(crate) fn close(blocks: &mut Vec<u8>, footer: &[u8], magic: [u8; 8]) {
     blocks.extend_from_slice(&magic);
 }
 
-/// A framed file that is open for reading.
+/// A framed file whose footer was read.
+///
+/// It is opened for each read: a store has more segments than a process may have open files.
 #[derive(Debug)]
 pub(crate) struct Framed {
-    file: File,
     pub(crate) path: PathBuf,
     pub(crate) footer_offset: u64,
 }
@@ -65,14 +66,13 @@ pub(crate) struct BlockPlace {
 impl Framed {
     /// Opens a file and reads its footer.
     pub(crate) fn open(path: &Path, magic: [u8; 8]) -> Result<(Self, Vec<u8>), ReadError> {
-        let file = File::open(path).map_err(|error| ReadError::io(path, error))?;
-        let length = file.metadata().map_err(|error| ReadError::io(path, error))?.len();
+        let length = fs::metadata(path).map_err(|error| ReadError::io(path, error))?.len();
         let Some(tail_offset) = length.checked_sub(TAIL_LENGTH as u64) else {
             return Err(
                 Damage::new(path, 0, format!("at least {TAIL_LENGTH} bytes"), format!("{length}")).into()
             );
         };
-        let mut framed = Self { file, path: path.to_owned(), footer_offset: 0 };
+        let mut framed = Self { path: path.to_owned(), footer_offset: 0 };
         let tail = framed.read(tail_offset, TAIL_LENGTH)?;
         let (offset, rest) = tail.split_at(8);
         let (footer_length, rest) = rest.split_at(4);
@@ -114,9 +114,12 @@ impl Framed {
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|error| ReadError::io(&self.path, error))?;
-        Ok(bytes)
+        let read = || {
+            let mut bytes = vec![0; length];
+            File::open(&self.path)?.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes)
+        };
+        read().map_err(|error| ReadError::io(&self.path, error))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Numbers are given in order of arrival. Hash tables are only asked, never iterated, so their seed shows nowhere.
 
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -34,6 +35,10 @@ pub(crate) struct KeyParts<'a> {
     pub(crate) kind: u32,
     pub(crate) scope: u32,
 }
+
+/// Keys with equal starts are sorted by their next bytes if there are so many, and as far into their values.
+const PIECES_FROM: usize = 16;
+const PIECES_TO: usize = 128;
 
 /// The keys of a segment in the order of value, kind and scope.
 pub(crate) struct Order {
@@ -126,23 +131,42 @@ impl Keys {
     /// All keys in the order of value, kind and scope.
     pub(crate) fn sorted(&self) -> Order {
         let ((_, kinds), (_, scopes)) = (self.kinds.sorted(), self.scopes.sorted());
-        // The first 16 bytes decide nearly every comparison and stand in the sorted array itself.
-        let start = |number| {
-            let value = self.parts(number).value;
-            let mut padded = [0; 16];
-            let length = value.len().min(16);
-            padded[..length].copy_from_slice(&value[..length]);
-            (u128::from_be_bytes(padded), number)
-        };
         let full = |number| {
             let parts = self.parts(number);
             (parts.value, kinds[parts.kind as usize], scopes[parts.scope as usize])
         };
-        let mut order: Vec<(u128, u32)> = (0..self.entries.len() as u32).map(start).collect();
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| full(a.1).cmp(&full(b.1))));
+        let numbers = 0..self.entries.len() as u32;
+        let mut order: Vec<(u128, u32)> = numbers.map(|number| (self.piece(number, 0), number)).collect();
+        self.sort_from(0, &mut order, &|a, b| full(a).cmp(&full(b)));
         let numbers: Vec<u32> = order.into_iter().map(|(_, number)| number).collect();
         let places = places(&numbers);
         Order { numbers, places }
+    }
+
+    /// Sorts keys that are equal before byte `at` and stand beside the 16 bytes from there. Those decide nearly every
+    /// comparison without a look at the value itself; where many share them, the next 16 take their place.
+    fn sort_from(&self, at: usize, order: &mut [(u128, u32)], full: &impl Fn(u32, u32) -> Ordering) {
+        order.sort_unstable();
+        for same in order.chunk_by_mut(|a, b| a.0 == b.0) {
+            if same.len() < PIECES_FROM || at >= PIECES_TO {
+                same.sort_unstable_by(|a, b| full(a.1, b.1));
+                continue;
+            }
+            for entry in &mut *same {
+                entry.0 = self.piece(entry.1, at + 16);
+            }
+            self.sort_from(at + 16, same, full);
+        }
+    }
+
+    /// The 16 bytes of a value from byte `at`, filled up with zeros, as a number that sorts alike.
+    fn piece(&self, number: u32, at: usize) -> u128 {
+        let value = self.parts(number).value;
+        let rest = value.get(at..).unwrap_or_default();
+        let length = rest.len().min(16);
+        let mut padded = [0; 16];
+        padded[..length].copy_from_slice(&rest[..length]);
+        u128::from_be_bytes(padded)
     }
 
     fn bytes(&self, entry: KeyEntry) -> &[u8] {
@@ -223,4 +247,40 @@ fn places(order: &[u32]) -> Vec<u32> {
         places[number as usize] = place as u32;
     }
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn keys_are_numbered_once_and_sorted(
+            names in proptest::collection::vec(("[a\u{0}]{0,3}(.{16}){0,2}[xy]{0,40}", "[kl]", "[st]{0,20}"), 0..60),
+            same in "[abc]{30}",
+        ) {
+            let mut keys = Keys::default();
+            let ends = (0..40).map(|end| (format!("{same}{}", end % 20), "k".to_owned(), String::new()));
+            let names: Vec<(String, String, String)> = names.into_iter().chain(ends).collect();
+            let numbers: Vec<u32> = names.iter().map(|(value, kind, scope)| keys.intern(kind, scope, value)).collect();
+            let again: Vec<u32> = names.iter().map(|(value, kind, scope)| keys.intern(kind, scope, value)).collect();
+            prop_assert_eq!(&numbers, &again);
+            for (name, &number) in names.iter().zip(&numbers) {
+                prop_assert_eq!(keys.names(number), [&name.1, &name.2, &name.0]);
+            }
+            let mut expected = names.clone();
+            expected.sort();
+            expected.dedup();
+            let order = keys.sorted();
+            let sorted = order.numbers.iter().map(|&number| {
+                let [kind, scope, value] = keys.names(number);
+                (value.to_owned(), kind.to_owned(), scope.to_owned())
+            });
+            prop_assert_eq!(sorted.collect::<Vec<_>>(), expected);
+            prop_assert!(order.numbers.iter().zip(0..).all(|(&number, place)| order.places[number as usize] == place));
+        }
+    }
 }

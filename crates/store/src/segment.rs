@@ -75,6 +75,10 @@ impl SegmentBuilder {
         if leaf >= range_end {
             return Err(PushError::Range { leaf, end: range_end });
         }
+        let events = if let Entry::Record(record) = &entry { record.events.len() } else { 1 };
+        if self.rows.occasions.count() + events > Occasions::LIMIT as usize {
+            return Err(PushError::Full { leaf, limit: Occasions::LIMIT });
+        }
         self.sightings.clear();
         match entry {
             Entry::Record(record) => self.push_record(&record)?,
@@ -130,9 +134,6 @@ impl SegmentBuilder {
     }
 
     fn push_record(&mut self, record: &Record<'_>) -> Result<(), PushError> {
-        if self.rows.occasions.count() + record.events.len() >= Occasions::LIMIT as usize {
-            return Err(PushError::Full { leaf: record.leaf, limit: Occasions::LIMIT });
-        }
         self.summary.records += 1;
         self.summary.withheld += u64::from(record.withheld);
         self.summary.bytes += record.span_length;

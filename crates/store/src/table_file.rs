@@ -23,6 +23,13 @@ use crate::error::{Damage, ReadError, WriteError};
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 
+/// Bytes of text in a column at which a row group ends early. Arrow counts the bytes of a column in 31 bits, and texts
+/// are as long as a hostile record makes them.
+const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Rows between two looks at the bytes of text: few enough that 16 of the longest records stay below 2 GiB.
+const ROWS_BETWEEN_CHECKS: usize = 16;
+
 /// Bytes of a text that statistics keep.
 const STATISTICS_BYTES: usize = 64;
 
@@ -43,7 +50,10 @@ impl<C: Columns> TableWriter<C> {
     pub(crate) fn push(&mut self, row: C::Row<'_>) -> Result<(), WriteError> {
         self.columns.push(row);
         self.buffered += 1;
-        if self.buffered == ROW_GROUP_ROWS { self.flush() } else { Ok(()) }
+        let full = self.buffered == ROW_GROUP_ROWS
+            || (self.buffered.is_multiple_of(ROWS_BETWEEN_CHECKS)
+                && self.columns.text_bytes_max() > TEXT_BYTES_MAX);
+        if full { self.flush() } else { Ok(()) }
     }
 
     /// The whole file.
@@ -156,4 +166,40 @@ pub(crate) fn put_cell(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
 /// Appends a number as 8 bytes, little-endian.
 pub(crate) fn put_fixed(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::{ObjectColumns, ObjectRow};
+
+    #[test]
+    fn long_texts_end_a_row_group_early() {
+        let name = "x".repeat(1 << 20);
+        let mut writer = TableWriter::<ObjectColumns>::new();
+        for leaf in 0..100 {
+            let row = ObjectRow {
+                leaf,
+                digest: "",
+                name: &name,
+                closes: None,
+                records: 0,
+                rejects: 0,
+                framing_bytes: 0,
+                bytes: 0,
+            };
+            writer.push(row).unwrap();
+        }
+        assert!(writer.buffered < 50, "{} rows wait", writer.buffered);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("objects.parquet");
+        std::io::Write::write_all(&mut File::create(&path).unwrap(), &writer.finish().unwrap()).unwrap();
+        let mut leaves: Vec<u64> = Vec::new();
+        read(&path, &schema(ObjectColumns::COLUMNS), |batch| {
+            leaves.extend(batch.column(0).as_primitive::<UInt64Type>().values());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(leaves, (0..100).collect::<Vec<_>>());
+    }
 }
