@@ -4,4 +4,5 @@ mod answers;
 mod bad_input;
 mod crash;
 mod given;
+mod readme;
 mod upkeep;
