@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::anchor::Anchor;
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
-use crate::durable::{DerivedFiles, Disk, DurableError, GrowingFile, staged_path};
+use crate::durable::{DerivedFiles, Disk, DurableError, GrowingFile, Step, staged_path};
 use crate::key::KeyPair;
 use crate::ledger::{EnvelopeQueue, Ledger, OpenSegment, Settings};
 use crate::lock::{Lock, LockError};
@@ -543,7 +543,8 @@ fn remove_staged(paths: &LedgerPaths, disk: &Disk) -> Result<(), DurableError> {
 fn remove_if_present(path: &Path, disk: &Disk) -> Result<u64, DurableError> {
     match std::fs::metadata(path) {
         Ok(metadata) => disk.remove_file(path).map(|()| metadata.len()),
-        Err(_) => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(DurableError { step: Step::Remove, path: path.to_owned(), source }),
     }
 }
 

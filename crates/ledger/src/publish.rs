@@ -51,10 +51,23 @@ impl Ledger {
     }
 
     /// Writes the tiles and the entry bundle that are not full yet and makes all of them durable. A crash on the way
-    /// leaves files that no checkpoint names, and `open` writes them again.
+    /// leaves files that no checkpoint names, and `open` writes them again. A tile that has not changed since the last
+    /// checkpoint is left alone: readers rely on it, and writing it again might tear it.
     pub(crate) fn stage_tiles(&mut self) -> Result<(), DurableError> {
+        let committed = self.committed.size();
+        let committed_partials: Vec<String> = (0_u8..)
+            .take_while(|level| hashes_at_level(committed, *level) > 0)
+            .filter_map(|level| TileId::partial_at(level, committed))
+            .map(|tile| tile.to_string())
+            .collect();
         let Self { tree, derived, .. } = self;
-        tree.partials(&mut |name, bytes| derived.write(name, bytes))?;
+        tree.partials(&mut |name, bytes| {
+            if committed_partials.iter().any(|committed| committed == name) {
+                Ok(())
+            } else {
+                derived.write(name, bytes)
+            }
+        })?;
         derived.sync()
     }
 

@@ -197,12 +197,15 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
+        self.cause.source()
     }
 }
 
 /// Checks the ledger at `paths` by `key` and reports everything that is wrong. `progress` is called now and then, from
 /// several threads.
+///
+/// A writer may append meanwhile; one that publishes meanwhile may make the two checkpoints differ for a moment, which is
+/// reported as such.
 pub fn verify(paths: &LedgerPaths, key: &VerifierKey, progress: &(dyn Fn(Progress) + Sync)) -> Report {
     let mut report = Report::default();
     let mut problems = Problems::default();

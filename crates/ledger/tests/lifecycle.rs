@@ -112,6 +112,44 @@ fn what_cannot_be_appended_changes_nothing() {
 }
 
 #[test]
+fn readers_read_while_a_writer_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = paths(folder.path());
+    let mut ledger = Ledger::create(&paths, key()).unwrap();
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| {
+            for round in 0..40_u64 {
+                let text = format!("round {round}");
+                let batch = vec![record(text.as_bytes()); 1 + (round as usize * 7) % 40];
+                ledger.append(&batch).unwrap();
+                ledger.checkpoint().unwrap();
+            }
+        });
+        let mut previous = Reader::open(&paths, key().verifier()).unwrap();
+        loop {
+            let done = writer.is_finished();
+            let reader = Reader::open(&paths, key().verifier()).unwrap();
+            assert!(reader.size() >= previous.size());
+            assert_eq!(reader.entries(0..reader.size()).map(Result::unwrap).count() as u64, reader.size());
+            for old in [&previous, &reader].into_iter().filter(|old| old.size() > 0) {
+                let (from, to) = (old.checkpoint().checkpoint(), reader.checkpoint().checkpoint());
+                let proof = reader.consistency_proof(from.size).unwrap();
+                verify_consistency(from.tree_head(), to.tree_head(), &proof).unwrap();
+                // Tiles that were partial at the earlier checkpoint may be full and in other files by now.
+                let last = old.entry(old.size() - 1).unwrap();
+                let at = LeafAt { index: last.leaf(), hash: last.leaf_hash() };
+                verify_inclusion(at, from.tree_head(), &old.inclusion_proof(at.index).unwrap()).unwrap();
+            }
+            if done {
+                assert!(reader.size() > 256);
+                break;
+            }
+            previous = reader;
+        }
+    });
+}
+
+#[test]
 fn one_writer_and_one_ledger_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let paths = paths(folder.path());

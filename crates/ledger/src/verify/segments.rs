@@ -40,7 +40,7 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
         SegmentCheck { path: scope.paths.segment(id, SegmentPart::Blocks), ..SegmentCheck::default() };
     check.counts.segments = 1;
     let salts_path = scope.paths.segment(id, SegmentPart::Salts);
-    let is_last = scope.last == Some(id);
+    let position = if scope.last == Some(id) { Position::Last } else { Position::Followed };
     let segment = match SegmentFile::walk(scope.paths, id, 0) {
         Ok(segment) => segment,
         Err(error) => return check.without_header(scope, id, error),
@@ -48,7 +48,9 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
     check.first_leaf = segment.header.first_leaf();
     let mut salts = match read_salts(&salts_path, id) {
         Ok(salts) => salts,
-        Err(error) if error.is_absence() && is_last && check.first_leaf >= scope.committed => {
+        Err(error)
+            if error.is_absence() && position == Position::Last && check.first_leaf >= scope.committed =>
+        {
             SaltsFile::decode(&[])
         }
         Err(error) => {
@@ -58,12 +60,12 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
     };
     // Damaged salts hide where the acknowledged entries end, but the checkpoint covers none that are not.
     let committed_end = scope.committed.min(segment.header.end_leaf());
-    let place = SaltsPlace { path: &salts_path, is_last, committed_end, segment: &segment };
+    let place = SaltsPlace { path: &salts_path, position, committed_end, segment: &segment };
     let end_leaf = check.check_salts(&place, &mut salts).max(committed_end);
     check.leaf_hashes = vec![None; end_leaf.saturating_sub(check.first_leaf) as usize];
     let mut envelopes = Envelopes::new(check.first_leaf);
     if let Some(segment) = check.find_blocks(scope, id, end_leaf) {
-        check.check_end(&segment, &salts, is_last);
+        check.check_end(&segment, &salts, position);
         let of = SaltsOf { salts: &salts, path: &salts_path };
         for block in &segment.blocks {
             match segment.read_block(*block) {
@@ -80,10 +82,19 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
     check
 }
 
+/// Whether a segment may end in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// It grows.
+    Last,
+    /// It is full, as another one follows.
+    Followed,
+}
+
 /// Where a salts file belongs.
 struct SaltsPlace<'a> {
     path: &'a Path,
-    is_last: bool,
+    position: Position,
     /// Leaf after the last of the segment that the checkpoint covers.
     committed_end: u64,
     segment: &'a SegmentFile,
@@ -141,13 +152,14 @@ impl SegmentCheck {
             damage(0, problem);
             next = header.end_leaf();
         }
-        let end_at_least = if place.is_last { place.committed_end } else { header.end_leaf() };
+        let end_at_least =
+            if place.position == Position::Last { place.committed_end } else { header.end_leaf() };
         if let Err(problem) = require("end of the acknowledged leaves", end_at_least.max(next), next) {
             damage(salts.whole_bytes, problem);
         }
         match std::mem::replace(&mut salts.tail, SaltsTail::Clean) {
             SaltsTail::Clean => {}
-            SaltsTail::Torn if place.is_last => {
+            SaltsTail::Torn if place.position == Position::Last => {
                 let length = fs::metadata(place.path).map_or(0, |metadata| metadata.len());
                 self.counts.unacknowledged_bytes += length.saturating_sub(salts.whole_bytes);
             }
@@ -173,14 +185,14 @@ impl SegmentCheck {
     }
 
     /// Checks what follows the blocks, and that commits end where blocks end.
-    fn check_end(&mut self, segment: &SegmentFile, salts: &SaltsFile, is_last: bool) {
+    fn check_end(&mut self, segment: &SegmentFile, salts: &SaltsFile, position: Position) {
         let last_acknowledged = salts.chunks.last().map_or(segment.header.first_leaf(), SaltsChunk::end_leaf);
         let is_full = last_acknowledged >= segment.header.end_leaf();
         let footer = if is_full { encode_footer(&segment.blocks) } else { Vec::new() };
         let rest = segment.read_rest(segment.blocks_end, footer.len() as u64 + 1);
         match rest.and_then(|rest| segment.length().map(|length| (rest, length))) {
             Ok((rest, _)) if rest == footer => {}
-            Ok((_, length)) if is_last && !is_full => {
+            Ok((_, length)) if position == Position::Last && !is_full => {
                 self.counts.unacknowledged_bytes += length - segment.blocks_end;
             }
             Ok((rest, length)) => {
