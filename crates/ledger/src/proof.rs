@@ -130,7 +130,7 @@ pub struct Subtree {
     pub root: Hash,
 }
 
-/// Builds PATH(leaf, D[size]) of RFC 6962 §2.1.1 from tiles.
+/// Builds `PATH(leaf, D[size])` of RFC 6962 §2.1.1 from tiles.
 pub fn inclusion_proof<S: TileSource>(
     tiles: &S,
     leaf: u64,
@@ -156,7 +156,7 @@ pub fn inclusion_proof<S: TileSource>(
     Ok(proof)
 }
 
-/// Builds PROOF(old, D[new]) of RFC 6962 §2.1.2 from tiles. Equal sizes give an empty proof.
+/// Builds `PROOF(old, D[new])` of RFC 6962 §2.1.2 from tiles. Equal sizes give an empty proof.
 pub fn consistency_proof<S: TileSource>(
     tiles: &S,
     old: u64,

@@ -7,7 +7,6 @@ use crate::durable::DurableError;
 use crate::ledger::Ledger;
 use crate::proof::TreeHead;
 use crate::tile::{BundleId, TileId};
-use crate::tree::hashes_at_level;
 
 /// Why no checkpoint was made.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +53,10 @@ impl Ledger {
     /// leaves files that no checkpoint names, and `open` writes them again. A tile that has not changed since the last
     /// checkpoint is left alone: readers rely on it, and writing it again might tear it.
     pub(crate) fn stage_tiles(&mut self) -> Result<(), DurableError> {
-        let committed = self.committed.size();
-        let committed_partials: Vec<String> = (0_u8..)
-            .take_while(|level| hashes_at_level(committed, *level) > 0)
-            .filter_map(|level| TileId::partial_at(level, committed))
-            .map(|tile| tile.to_string())
-            .collect();
+        let committed_partials = partial_tiles(self.committed.size());
         let Self { tree, derived, .. } = self;
         tree.partials(&mut |name, bytes| {
-            if committed_partials.iter().any(|committed| committed == name) {
+            if committed_partials.iter().any(|tile| tile.to_string() == name) {
                 Ok(())
             } else {
                 derived.write(name, bytes)
@@ -79,14 +73,10 @@ impl Ledger {
     fn remove_superseded(&self, previous: u64) -> Result<(), DurableError> {
         let now = self.committed.size();
         let mut superseded = Vec::new();
-        for level in (0_u8..).take_while(|level| hashes_at_level(previous, *level) > 0) {
-            superseded.extend(
-                TileId::partial_at(level, previous)
-                    .filter(|tile| {
-                        TileId::partial_at(level, now).is_none_or(|last| last.index() > tile.index())
-                    })
-                    .map(|tile| tile.to_full().to_string()),
-            );
+        for tile in partial_tiles(previous) {
+            if TileId::partial_at(tile.level(), now).is_none_or(|last| last.index() > tile.index()) {
+                superseded.push(tile.to_full().to_string());
+            }
         }
         superseded.extend(
             BundleId::partial_at(previous)
@@ -98,4 +88,10 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The partial tiles of a tree, lowest level first.
+fn partial_tiles(size: u64) -> Vec<TileId> {
+    // 256^8 leaves are more than a size can state.
+    (0..8).filter_map(|level| TileId::partial_at(level, size)).collect()
 }
