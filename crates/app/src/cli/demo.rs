@@ -26,7 +26,7 @@ pub fn demo(_asked: &Asked<'_>, arguments: &DemoArguments) -> Result<Exit, Failu
         let words = words.chain(
             step.command
                 .split_whitespace()
-                .map(|word| word.replace("samples/incident", &demo.logs().to_string_lossy())),
+                .map(|word| word.replace("samples/incident", &demo.inputs().to_string_lossy())),
         );
         let arguments = Arguments::command()
             .try_get_matches_from(words)

@@ -68,7 +68,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("ascribe-demo-").tempdir()?;
         let demo = Self { folder };
         for (name, content) in FILES {
-            let path = demo.logs().join(name);
+            let path = demo.inputs().join(name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -83,7 +83,7 @@ impl Demo {
     }
 
     /// Where the sample's logs are.
-    pub fn logs(&self) -> PathBuf {
+    pub fn inputs(&self) -> PathBuf {
         self.folder.path().join("samples").join("incident")
     }
 
