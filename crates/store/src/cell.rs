@@ -19,7 +19,7 @@ use crate::hex;
 pub(crate) enum Packing {
     /// Few distinct values: a dictionary.
     Dictionary,
-    /// Nearly every value is new: plain bytes, statistics for the whole chunk only.
+    /// Nearly every value is new: plain bytes, and no statistics, since they would span all values.
     Distinct,
     /// Numbers close to their neighbours: delta binary packed.
     Delta,

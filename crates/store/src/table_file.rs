@@ -23,7 +23,7 @@ use crate::error::{Damage, ReadError, WriteError};
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 
-/// Bytes of text in a column at which a row group ends early. Arrow counts the bytes of a column in 31 bits, and texts
+/// Bytes of text in a column at which rows are encoded early. Arrow counts the bytes of a column in 31 bits, and texts
 /// are as long as a hostile record makes them.
 const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -33,7 +33,8 @@ const ROWS_BETWEEN_CHECKS: usize = 16;
 /// Bytes of a text that statistics keep.
 const STATISTICS_BYTES: usize = 64;
 
-/// Collects the rows of one table and encodes them, a row group at a time.
+/// Collects the rows of one table and encodes them, a row group at a time: encoding 40 columns by turns drives each
+/// other's state out of the processor's cache, so it pays to stay with one.
 pub(crate) struct TableWriter<C: Columns> {
     schema: SchemaRef,
     columns: C,
@@ -53,12 +54,12 @@ impl<C: Columns> TableWriter<C> {
         let full = self.buffered == ROW_GROUP_ROWS
             || (self.buffered.is_multiple_of(ROWS_BETWEEN_CHECKS)
                 && self.columns.text_bytes_max() > TEXT_BYTES_MAX);
-        if full { self.flush() } else { Ok(()) }
+        if full { self.encode() } else { Ok(()) }
     }
 
     /// The whole file.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, WriteError> {
-        self.flush()?;
+        self.encode()?;
         let writer = match self.writer {
             Some(writer) => writer,
             None => Self::writer(&self.schema)?,
@@ -66,7 +67,8 @@ impl<C: Columns> TableWriter<C> {
         writer.into_inner().map_err(Self::error)
     }
 
-    fn flush(&mut self) -> Result<(), WriteError> {
+    /// Hands the rows collected so far to the encoder.
+    fn encode(&mut self) -> Result<(), WriteError> {
         if self.buffered == 0 {
             return Ok(());
         }
@@ -75,7 +77,7 @@ impl<C: Columns> TableWriter<C> {
             Some(writer) => writer,
             None => Self::writer(&self.schema)?,
         };
-        writer.write(&batch).and_then(|()| writer.flush()).map_err(Self::error)?;
+        writer.write(&batch).map_err(Self::error)?;
         self.writer = Some(writer);
         self.buffered = 0;
         Ok(())
@@ -106,7 +108,7 @@ fn properties<C: Columns>() -> Result<WriterProperties, ParquetError> {
             Packing::Dictionary => builder.set_column_dictionary_enabled(path, true),
             Packing::Distinct => builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::Chunk),
+                .set_column_statistics_enabled(path, EnabledStatistics::None),
             Packing::Delta => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -174,7 +176,7 @@ mod tests {
     use crate::tables::{ObjectColumns, ObjectRow};
 
     #[test]
-    fn long_texts_end_a_row_group_early() {
+    fn long_texts_are_encoded_early() {
         let name = "x".repeat(1 << 20);
         let mut writer = TableWriter::<ObjectColumns>::new();
         for leaf in 0..100 {
