@@ -26,6 +26,7 @@ RECORD = """STRUCT(
 
 threads, database, *patterns = sys.argv[1:]
 connection = duckdb.connect(database, config={"threads": int(threads)})
+connection.execute("SET enable_progress_bar = false")
 start = time.perf_counter()
 connection.execute(
     f"""

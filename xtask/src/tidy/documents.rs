@@ -75,6 +75,7 @@ impl<'t> Markdown<'t> {
                 (Some(_), _) => document.code_lines.push(Text { line, text }),
                 (None, None) if trimmed.starts_with('#') => {
                     document.headings.push(Text { line, text: trimmed });
+                    document.prose(line, text);
                 }
                 (None, None) => document.prose(line, text),
             }
@@ -93,7 +94,6 @@ impl<'t> Markdown<'t> {
                 Some(Text { line, text: target.split_whitespace().next().unwrap_or_default() })
             }));
         }
-        // A link whose text is code (`[`a`](a.md)`) has its target after an even number of backticks, as above.
     }
 
     /// The anchors that a link into this document can name.
@@ -285,7 +285,7 @@ fn commands_in(line: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const MAP: &str = "# Map\n`crates/model`, `xtask/src/tidy/documents.rs`, `crates/model/src/<word>.rs`, \
+    const MAP: &str = "# Map\n## `crates/model`\n `xtask/src/tidy/documents.rs`, `crates/model/src/<word>.rs`, \
                        `README.md`, `lib.rs`, `ledger/checkpoint`, `a/b` and `crates/model/src/NAME.rs`.\n";
 
     fn whole() -> BTreeMap<&'static str, &'static str> {
