@@ -65,6 +65,23 @@ pub struct CredentialRow {
     pub issue_recorded_in: &'static str,
 }
 
+/// What is known of one kind of workload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkloadRow {
+    kind: &'static str,
+    name: &'static str,
+}
+
+/// Kinds of key that name machines, pods and functions, with what those are called.
+const WORKLOADS: &[WorkloadRow] = &[
+    WorkloadRow { kind: "aws.function", name: "Lambda function" },
+    WorkloadRow { kind: "aws.instance", name: "EC2 instance" },
+    WorkloadRow { kind: "k8s.pod", name: "pod" },
+];
+
+/// Kinds of key under which a record may name a caller without telling who of many it was.
+const COLLECTIVES: &[&str] = &["aws.account"];
+
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Every kind of key that names a credential.
@@ -321,13 +338,13 @@ pub const JOINS: &[Join] = &[
     },
     Join {
         id: "REC-1",
-        says: EdgeKind::UsedAs,
-        from: End { kind: "*", role: Role::Used },
-        to: End { kind: "*", role: Role::Actor },
+        says: EdgeKind::BoundTo,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "*", role: Role::Used },
         reach: Reach::Within,
         grade: JoinGrade::A,
         requires: None,
-        fails_when: "the recording system was deceived about the caller",
+        fails_when: "the credential has an end: it then starts with its issue, not with its holder",
     },
 ];
 
@@ -339,6 +356,22 @@ pub fn is_credential(kind: &KeyKind) -> bool {
 /// What is known of this kind of credential.
 pub(crate) fn credential_row(kind: &KeyKind) -> Option<&'static CredentialRow> {
     CREDENTIALS.iter().find(|row| row.kind == kind.name())
+}
+
+/// What a credential or workload of this kind is called.
+pub(crate) fn name_of_kind(kind: &KeyKind) -> Option<&'static str> {
+    let workload = || WORKLOADS.iter().find(|row| row.kind == kind.name()).map(|row| row.name);
+    credential_row(kind).map(|row| row.name).or_else(workload)
+}
+
+/// Whether keys of this kind name a caller without telling who of many it was.
+pub(crate) fn is_collective(kind: &KeyKind) -> bool {
+    COLLECTIVES.contains(&kind.name())
+}
+
+/// The row by which a credential without an end starts with its holder.
+pub(crate) fn holder_row() -> Option<&'static Join> {
+    JOINS.iter().find(|join| join.says == EdgeKind::BoundTo && join.from.role == Role::Actor)
 }
 
 /// Rows that say `says` with this reach and lead to keys of `kind` in `role`.

@@ -9,12 +9,16 @@
 mod evidence;
 mod joins;
 mod lineage;
+mod naming;
+mod trail;
 mod verdict;
 
 mod chain;
 mod who;
 
-pub use chain::{Direction, HOPS_MAX, chain};
+pub use chain::{Direction, chain};
 pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
 pub use joins::{CREDENTIALS, CredentialRow, End, JOINS, Join, Reach, is_credential};
+pub use naming::credential_name;
+pub use trail::HOPS_MAX;
 pub use who::{Subject, USES_MAX, who};

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use ascribe_model::{Basis, Claim, Edge, EdgeKind, Gap, JoinGrade, Node, Premise, Verdict};
 
+use crate::naming::{counted, node_name};
+
 /// The claim that an edge makes, with what has to hold for it.
 pub(crate) fn claim_of(edge: &Edge, position: usize) -> Claim {
     Claim {
@@ -14,12 +16,12 @@ pub(crate) fn claim_of(edge: &Edge, position: usize) -> Claim {
     }
 }
 
-/// The verdict over `claims`: proven where all premises can be derived again, bounded where some rest on a word,
-/// undecided where one is unmet.
-pub(crate) fn verdict_over(claims: &[Claim], gaps: &BTreeSet<Gap>, bound: &str) -> Verdict {
+/// The verdict over `claims` where nothing is missing: proven where all premises can be derived again, bounded by
+/// those that rest on somebody's word, undecided where one is unmet.
+pub(crate) fn verdict_over(claims: &[Claim], gaps: &BTreeSet<Gap>) -> Verdict {
     match weakest(claims) {
         Basis::Rederivable | Basis::ProvenByIndex => Verdict::Proven,
-        Basis::Asserted => Verdict::Bounded { bound: bound.to_owned() },
+        Basis::Asserted => Verdict::Bounded { bound: bound_of(claims) },
         Basis::Unmet => Verdict::Undecided { decided_by: settled_by(gaps) },
     }
 }
@@ -54,48 +56,70 @@ pub(crate) fn premise(statement: impl Into<String>, basis: Basis) -> Premise {
     Premise { statement: statement.into(), basis }
 }
 
+/// What has to be taken on somebody's word.
+fn bound_of(claims: &[Claim]) -> String {
+    let premises = claims.iter().flat_map(|claim| &claim.premises);
+    let asserted = premises.filter(|premise| premise.basis == Basis::Asserted);
+    let words: BTreeSet<&str> = asserted.map(|premise| premise.statement.as_str()).collect();
+    format!("provided that {}", words.into_iter().collect::<Vec<_>>().join(", and that "))
+}
+
 fn sentence(edge: &Edge) -> String {
-    let (from, to) = (&edge.from, &edge.to);
-    match edge.kind {
-        _ if matches!(from, Node::Unresolved { .. }) => format!("the origin of {to} is open: {from}"),
-        _ if matches!(to, Node::Unresolved { .. }) => format!("what came of {from} is open: {to}"),
-        EdgeKind::Issued => format!("{to} was issued under {from}"),
-        EdgeKind::UsedAs => format!("{from} was used as {to}"),
-        EdgeKind::Presented => format!("{from} was presented as {to}"),
-        EdgeKind::OnBehalfOf => format!("{from} acted as {to}"),
-        EdgeKind::BoundTo => format!("{to} belongs to {from}"),
-        EdgeKind::SameRequest => format!("the records of {from} and of {to} describe one request"),
+    let (from, to) = (node_name(&edge.from), node_name(&edge.to));
+    match (edge.kind, &edge.from) {
+        (_, Node::Unresolved { .. }) => format!("the origin of {to} is open: {from}"),
+        (EdgeKind::Issued, Node::Identity(_)) => format!("{to} was issued at the request of {from}"),
+        (EdgeKind::Issued, _) => format!("{to} was issued to a caller who used {from}"),
+        (EdgeKind::UsedAs, _) => format!("{from} was used as {to}"),
+        (EdgeKind::Presented, _) => format!("{from} was presented as {to}"),
+        (EdgeKind::OnBehalfOf, _) => format!("{from} acted as {to}"),
+        (EdgeKind::BoundTo, Node::Identity(_)) => format!("{to} belongs to {from}"),
+        (EdgeKind::BoundTo, _) => bound_to(&to, edge),
+        (EdgeKind::SameRequest, _) => {
+            format!("two records describe one request: one names {from}, the other {to}")
+        }
+    }
+}
+
+/// What is known of the machine or pod of a credential, no better than its grade.
+pub(crate) fn bound_to(credential: &str, edge: &Edge) -> String {
+    let workload = node_name(&edge.from);
+    match edge.grade {
+        JoinGrade::A => format!("{credential} was issued for {workload}"),
+        JoinGrade::B => format!("a use of {credential} names {workload}"),
+        JoinGrade::C | JoinGrade::D => format!("the caller of {credential} named {workload}"),
     }
 }
 
 fn premises(edge: &Edge) -> Vec<Premise> {
+    let one = "one record names both";
     match (edge.grade, edge.window) {
-        (JoinGrade::D, _) if edge.candidates == 0 => vec![premise("a record shows the issue", Basis::Unmet)],
+        (JoinGrade::D, _) if edge.candidates == 0 => vec![premise("a record shows the origin", Basis::Unmet)],
         (JoinGrade::D, _) => {
-            vec![premise(format!("exactly one of {} candidates fits", edge.candidates), Basis::Unmet)]
+            let candidates = counted(edge.candidates as usize, "candidate");
+            vec![premise(format!("only one of {candidates} fits"), Basis::Unmet)]
         }
-        (grade, Some((from, to))) => vec![
+        (_, Some((from, to))) => vec![
             premise(
-                format!("the composite of both records is equal and lies between {from} and {to}"),
+                format!("the records name one session, begun between {from} and {to}"),
                 Basis::Rederivable,
             ),
-            premise(format!("no other candidate in that window (grade {grade})"), Basis::Asserted),
+            premise("no other record of such a session in that time is missing", Basis::Asserted),
         ],
-        (JoinGrade::A, None) => {
-            let several = if edge.evidence.len() > 1 {
-                "the cited records carry the same identifier"
-            } else {
-                "one record names both"
-            };
-            vec![premise(several, Basis::Rederivable)]
+        (JoinGrade::A, None) if edge.evidence.len() > 1 => {
+            vec![premise("the cited records carry the same identifier", Basis::Rederivable)]
         }
+        (JoinGrade::A, None) => vec![premise(one, Basis::Rederivable)],
         (JoinGrade::B, None) => vec![
-            premise("one record names both", Basis::Rederivable),
-            premise("the credential was not carried elsewhere", Basis::Asserted),
+            premise(one, Basis::Rederivable),
+            premise(format!("{} was not carried elsewhere", node_name(&edge.to)), Basis::Asserted),
         ],
         (JoinGrade::C, None) => vec![
-            premise("one record names both", Basis::Rederivable),
-            premise("the caller, who chose the value, told the truth", Basis::Asserted),
+            premise(one, Basis::Rederivable),
+            premise(
+                format!("the caller who chose the value that names {} told the truth", node_name(&edge.from)),
+                Basis::Asserted,
+            ),
         ],
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use ascribe_model::{
     AddressUse, Basis, Body, Claim, Credential, Details, Edge, EdgeKind, Event, EventId, Gap, Holder,
-    Identity, IdentityKind, JoinGrade, KeyRef, Node, Question, Role, Verdict, WhoDetail,
+    Identity, KeyRef, Node, Question, Role, Status, Verdict, WhoDetail,
 };
 
-use crate::chain::{Trail, counted};
+use crate::chain::workloads;
 use crate::evidence::{EvidenceError, span_of};
-use crate::lineage::credential_in;
-use crate::verdict::{claim_of, premise, settled_by, weakest, worst_grade};
+use crate::lineage::{NodeName, credential_in, edge, grade_of};
+use crate::naming::{counted, credential_name, identity_name, is_named, listed, node_name};
+use crate::trail::Trail;
+use crate::verdict::{claim_of, premise, settled_by, verdict_over, worst_grade};
 use crate::{Evidence, JOINS};
 
 /// Uses of one credential that are examined one by one. Beyond it the answer says how many were not.
@@ -64,44 +66,46 @@ fn who_held(
     let holding = holding_of(evidence, credential, event)?;
     let mut trail = Trail::default();
     trail.walk_back(evidence, credential)?;
-    let workloads = trail
-        .edges
-        .iter()
-        .filter(|edge| edge.kind == EdgeKind::BoundTo && edge.to == Node::Credential(credential.clone()));
-    let workloads = workloads.filter(|edge| matches!(edge.from, Node::Credential(_))).count();
+    let origin_is_open = !trail.gaps.is_empty();
+    trail.gaps.extend(holding.gaps(&credential_name(&credential.uid)));
+    trail.edges.extend(behalf_edges(event));
+    // What is open about the origin is a gap, and no part of who held the credential.
+    let origin = trail.claims().into_iter().filter(|claim| {
+        claim.edges.iter().all(|edge| !matches!(trail.edges[*edge].from, Node::Unresolved { .. }))
+    });
     let mut claims = binding_claims(&holding, credential, event);
-    let binding = weakest(&claims);
-    let behalf = behalf_edges(event);
-    trail.edges.extend(behalf);
-    claims.extend(trail.claims());
-    let contradiction = contradiction(&holding);
-    // Another system's name for the holder is no second holder.
-    let own_names = holding.holders.iter().filter(|holder| holder.binding != "presented as").count();
-    let attribution = match (holding.holders.len() + holding.issued_to.len(), own_names) {
-        (0, _) => "unattributed",
-        (_, 0 | 1) if workloads <= 1 => "sole",
-        _ => "shared",
+    claims.extend(origin);
+    let verdict = match holding.contradiction().or_else(|| trail.contradiction.clone()) {
+        Some(by) => Verdict::Contradicted { by },
+        None if !holding.is_attributed() => Verdict::Undecided { decided_by: settled_by(&trail.gaps) },
+        None if origin_is_open => Verdict::Bounded {
+            bound: "the identity that the records name; who started its session is not settled".to_owned(),
+        },
+        None if holding.unexamined() > 0 => {
+            Verdict::Bounded { bound: format!("the {} uses that were examined", holding.examined) }
+        }
+        None => verdict_over(&claims, &trail.gaps),
     };
-    if holding.total > holding.examined as u64 {
-        trail.gaps.insert(Gap {
-            missing: format!("a look at each of {} uses: {} were examined", holding.total, holding.examined),
-            settled_by: "a narrower question".to_owned(),
-        });
-    }
-    let verdict = verdict_of(&holding, binding, (&claims, &trail.gaps), contradiction);
-    let statement = statement_of(&holding, credential, event, &trail);
+    let statement = match event {
+        Some(event) => act_statement(&holding, event, &trail),
+        None => held_statement(&holding, credential, &trail),
+    };
+    let statement = match &verdict {
+        Verdict::Contradicted { by } => format!("{statement}; but the records contradict each other: {by}"),
+        _ => statement,
+    };
     Ok(Body {
         question,
         verdict,
         statement,
-        grade: worst_grade(&trail.edges).or(Some(JoinGrade::A).filter(|_| !holding.holders.is_empty())),
+        grade: worst_grade(&trail.edges),
         claims,
         gaps: trail.gaps.into_iter().collect(),
         scope: evidence.scope(),
         details: Details::Who(Box::new(WhoDetail {
             subject: credential.uid.clone(),
             event: event.map(|event| event.id),
-            attribution: attribution.to_owned(),
+            attribution: holding.attribution(&trail.edges, &credential.uid).to_owned(),
             holders: holding.issued_to.into_iter().chain(holding.holders).collect(),
             addresses: holding.addresses,
             origin: trail.hops,
@@ -110,17 +114,81 @@ fn who_held(
     })
 }
 
+impl Holding {
+    /// Identities that the credential's own system saw it used by. Callers whom nobody authenticated are none.
+    fn users(&self) -> impl Iterator<Item = &Identity> {
+        let own = self.holders.iter().filter(|holder| holder.binding != "presented as");
+        own.map(|holder| &holder.identity).filter(|identity| is_named(identity))
+    }
+
+    fn is_attributed(&self) -> bool {
+        self.holders.iter().chain(&self.issued_to).any(|holder| is_named(&holder.identity))
+    }
+
+    fn unexamined(&self) -> u64 {
+        self.total - self.examined as u64
+    }
+
+    fn gaps(&self, name: &str) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        if self.unexamined() > 0 {
+            gaps.push(Gap {
+                missing: format!("a look at each of {} uses: {} were examined", self.total, self.examined),
+                settled_by: "a narrower question".to_owned(),
+            });
+        }
+        if !self.is_attributed() {
+            gaps.push(Gap {
+                missing: format!("a record that names who held {name}"),
+                settled_by: "the log of a system in which it was used or issued".to_owned(),
+            });
+        }
+        gaps
+    }
+
+    /// How the uses divide over identities. Another system's name for the holder is no second holder; two workloads
+    /// with one credential are.
+    fn attribution(&self, edges: &[Edge], uid: &KeyRef) -> &'static str {
+        let bound = edges.iter().filter(|edge| {
+            edge.kind == EdgeKind::BoundTo
+                && matches!(&edge.from, Node::Credential(_))
+                && matches!(&edge.to, Node::Credential(credential) if credential.uid == *uid)
+        });
+        let workloads = bound.count();
+        let users: BTreeSet<&KeyRef> = self.users().map(|identity| &identity.uid).collect();
+        match (self.is_attributed(), users.len()) {
+            (false, _) => "unattributed",
+            (true, 0 | 1) if workloads <= 1 => "sole",
+            (true, _) => "shared",
+        }
+    }
+
+    /// Where the issue names one identity and the uses another, under one kind of identifier.
+    fn contradiction(&self) -> Option<String> {
+        for issued in &self.issued_to {
+            for used in self.holders.iter().filter(|holder| holder.binding == "used as") {
+                let (to, by) = (&issued.identity, &used.identity);
+                let comparable = to.uid.kind == by.uid.kind && to.uid.scope == by.uid.scope;
+                if comparable && to.uid.value != by.uid.value && is_named(by) {
+                    return Some(format!(
+                        "it was issued to {} and used as {}",
+                        identity_name(to),
+                        identity_name(by)
+                    ));
+                }
+            }
+        }
+        None
+    }
+}
+
 /// The answer for an event that names no credential: the record's own word for the actor.
 fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) -> Body {
     let edges = behalf_edges(Some(event));
-    let named = !matches!(event.actor.kind, IdentityKind::Unknown | IdentityKind::Anonymous);
+    let named = is_named(&event.actor);
     let basis = if named { Basis::Rederivable } else { Basis::Unmet };
     let mut claims = vec![Claim {
-        statement: format!(
-            "the record names {} `{}` as the actor",
-            event.actor.kind.name(),
-            event.actor.label()
-        ),
+        statement: format!("the record names {} as the actor", identity_name(&event.actor)),
         premises: vec![premise("the record says so", basis)],
         events: vec![event.id],
         edges: Vec::new(),
@@ -139,11 +207,7 @@ fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) ->
     Body {
         question,
         verdict,
-        statement: format!(
-            "{} `{}` acted, by the record's own word",
-            event.actor.kind.name(),
-            event.actor.label()
-        ),
+        statement: format!("{}, by the record's own word", act(event, &edges)),
         grade: worst_grade(&edges),
         claims,
         edges,
@@ -215,33 +279,30 @@ fn addresses(events: &[Arc<Event>]) -> Vec<AddressUse> {
 }
 
 fn binding_claims(holding: &Holding, credential: &Credential, event: Option<&Arc<Event>>) -> Vec<Claim> {
+    let name = credential_name(&credential.uid);
     let mut claims: Vec<Claim> = event
         .iter()
         .map(|event| Claim {
-            statement: format!(
-                "the event was done with {} by {} `{}`",
-                credential.uid,
-                event.actor.kind.name(),
-                event.actor.label()
-            ),
+            statement: format!("{} with {name}", act(event, &[])),
             premises: vec![premise("the record says so", Basis::Rederivable)],
             events: vec![event.id],
             edges: Vec::new(),
         })
         .collect();
     for holder in holding.issued_to.iter().chain(&holding.holders) {
-        let by = format!("{} `{}`", holder.identity.kind.name(), holder.identity.label());
+        let premised = match holder.binding.as_str() {
+            "issued to" => "the system that issued the credential wrote the name down",
+            "acted as" => "the record says so",
+            _ => "the recording system checked the credential and wrote the name down",
+        };
         claims.push(Claim {
             statement: format!(
-                "{} was {} {by} in {}",
-                credential.uid,
+                "{name} was {} {} in {}",
                 holder.binding,
-                counted(holder.events as usize, "event")
+                identity_name(&holder.identity),
+                counted(usize::try_from(holder.events).unwrap_or(usize::MAX), "event")
             ),
-            premises: vec![premise(
-                "the recording system checked the credential and wrote the name down",
-                Basis::Rederivable,
-            )],
+            premises: vec![premise(premised, Basis::Rederivable)],
             events: holder.evidence.clone(),
             edges: Vec::new(),
         });
@@ -254,102 +315,106 @@ fn behalf_edges(event: Option<&Arc<Event>>) -> Vec<Edge> {
     let Some(event) = event else { return Vec::new() };
     let mut edges = Vec::new();
     for effective in &event.on_behalf_of {
-        let kind = &effective.uid.kind;
-        let Some(join) = JOINS
-            .iter()
-            .find(|join| join.says == EdgeKind::OnBehalfOf && join.to.matches(kind, Role::Behalf))
-        else {
-            continue;
-        };
-        edges.push(Edge {
-            rule: join.id.to_owned(),
-            kind: join.says,
-            from: Node::Identity(event.actor.clone()),
-            to: Node::Identity(effective.clone()),
-            grade: join.grade,
-            evidence: vec![event.id],
-            window: None,
-            candidates: 1,
-            alternatives: Vec::new(),
-            requires: None,
+        let mut named = event.keys.iter().filter(|key| key.role == Role::Behalf && effective.uid.names(key));
+        let found = named.find_map(|key| {
+            let mut rows = JOINS.iter().filter(|join| join.says == EdgeKind::OnBehalfOf);
+            rows.find(|join| join.to.matches(&key.kind, key.role)).map(|join| (join, key))
         });
+        if let Some((join, key)) = found {
+            let ends = (Node::Identity(event.actor.clone()), Node::Identity(effective.clone()));
+            edges.push(edge(join, ends, grade_of(join, [key, key]), vec![event.id]));
+        }
     }
     edges
 }
 
-/// Where the issue names one identity and the uses another, under one kind of identifier.
-fn contradiction(holding: &Holding) -> Option<String> {
-    for issued in &holding.issued_to {
-        for used in holding.holders.iter().filter(|holder| holder.binding == "used as") {
-            let (to, by) = (&issued.identity.uid, &used.identity.uid);
-            if to.kind == by.kind && to.scope == by.scope && to.value != by.value {
-                return Some(format!("it was issued to {to} and used as {by}"));
+/// What was done in an event and by whom, no better than its outcome: `DeleteBucket at … was refused to …`.
+fn act(event: &Event, behalf: &[Edge]) -> String {
+    let at = event.time.at.map_or_else(|| "an unstated time".to_owned(), |at| at.to_string());
+    let mut actor = identity_name(&event.actor);
+    for edge in behalf.iter().filter(|edge| edge.kind == EdgeKind::OnBehalfOf) {
+        actor = format!("{actor} acting as {}", node_name(&edge.to));
+    }
+    let operation = &event.api.operation;
+    match event.outcome.status {
+        Status::Success => format!("{operation} at {at} was done by {actor}"),
+        Status::Denied => format!("{operation} at {at} was refused to {actor}"),
+        Status::Failure => format!("{operation} at {at} was tried without success by {actor}"),
+        Status::Pending | Status::Unknown => format!("{operation} at {at} was asked for by {actor}"),
+    }
+}
+
+fn act_statement(holding: &Holding, event: &Event, trail: &Trail) -> String {
+    let mut statement = act(event, &trail.edges);
+    let others: Vec<&Identity> = holding.users().filter(|identity| identity.uid != event.actor.uid).collect();
+    let others = names_of(others);
+    if !others.is_empty() {
+        statement = format!("{statement}; its credential was also used as {}", listed(&others));
+    }
+    let actor = [identity_name(&event.actor)];
+    statement.push_str(&issued_to_another(holding, &actor));
+    statement + &goes_back(trail, &actor)
+}
+
+fn held_statement(holding: &Holding, credential: &Credential, trail: &Trail) -> String {
+    let name = credential_name(&credential.uid);
+    let users = names_of(holding.users().collect());
+    let presented = holding.holders.iter().filter(|holder| holder.binding == "presented as");
+    let presented = names_of(presented.map(|holder| &holder.identity).collect());
+    let issued = names_of(holding.issued_to.iter().map(|holder| &holder.identity).collect());
+    let mut statement = match (users.as_slice(), issued.as_slice(), presented.as_slice()) {
+        ([], [], []) => return format!("nothing on record says who held {name}"),
+        ([], [], presented) => format!("{name} was presented as {}", listed(presented)),
+        ([], issued, []) => format!("{name} was issued to {}, and no use of it is on record", listed(issued)),
+        ([], issued, presented) => {
+            format!("{name} was issued to {} and presented as {}", listed(issued), listed(presented))
+        }
+        (users, _, []) => format!("{name} was held by {}", listed(users)),
+        (users, _, presented) => {
+            format!("{name} was held by {}, and presented elsewhere as {}", listed(users), listed(presented))
+        }
+    };
+    if !users.is_empty() {
+        statement.push_str(&issued_to_another(holding, &users));
+    }
+    statement.push_str(&workloads(&trail.edges, &credential.uid));
+    statement + &goes_back(trail, &users)
+}
+
+/// Whom the credential was issued to, where that is not the name under which it was used.
+fn issued_to_another(holding: &Holding, known: &[String]) -> String {
+    let issued = names_of(holding.issued_to.iter().map(|holder| &holder.identity).collect());
+    let others: Vec<String> = issued.into_iter().filter(|name| !known.contains(name)).collect();
+    if others.is_empty() { String::new() } else { format!("; it was issued to {}", listed(&others)) }
+}
+
+/// Where the trail ends, unless that is whom the sentence has just named.
+fn goes_back(trail: &Trail, named: &[String]) -> String {
+    let origins = trail.origins().into_iter().map(node_name);
+    let origins: Vec<String> = origins.filter(|origin| !named.contains(origin)).collect();
+    if origins.is_empty() { String::new() } else { format!("; it goes back to {}", listed(&origins)) }
+}
+
+/// The names of distinct identities, with the identifier where two of them share a name.
+fn names_of(identities: Vec<&Identity>) -> Vec<String> {
+    let mut distinct: BTreeMap<NodeName, &Identity> = BTreeMap::new();
+    for identity in identities {
+        distinct.entry(NodeName::of(&Node::Identity(identity.clone()))).or_insert(identity);
+    }
+    let mut sharers: BTreeMap<String, Vec<&Identity>> = BTreeMap::new();
+    for identity in distinct.into_values() {
+        sharers.entry(identity_name(identity)).or_default().push(identity);
+    }
+    let mut names = Vec::new();
+    for (name, identities) in sharers {
+        match identities.as_slice() {
+            [_] => names.push(name),
+            several => {
+                names.extend(several.iter().map(|identity| format!("{name} [{}]", identity.uid.value)));
             }
         }
     }
-    None
-}
-
-fn verdict_of(
-    holding: &Holding,
-    binding: Basis,
-    (claims, gaps): (&[Claim], &BTreeSet<Gap>),
-    contradiction: Option<String>,
-) -> Verdict {
-    if let Some(by) = contradiction {
-        return Verdict::Contradicted { by };
-    }
-    if holding.holders.is_empty() && holding.issued_to.is_empty() {
-        return Verdict::Undecided { decided_by: settled_by(gaps) };
-    }
-    match (binding, weakest(claims)) {
-        (Basis::Rederivable, Basis::Rederivable) if gaps.is_empty() => Verdict::Proven,
-        (Basis::Rederivable, Basis::Unmet) => Verdict::Bounded {
-            bound: "the identity that the records name; who started its session is not settled".to_owned(),
-        },
-        (Basis::Unmet, _) => Verdict::Undecided { decided_by: settled_by(gaps) },
-        _ => Verdict::Bounded {
-            bound: "the records in scope, and a join that rests on more than one identifier".to_owned(),
-        },
-    }
-}
-
-fn statement_of(
-    holding: &Holding,
-    credential: &Credential,
-    event: Option<&Arc<Event>>,
-    trail: &Trail,
-) -> String {
-    let what = match event {
-        Some(event) => format!(
-            "{} at {}",
-            event.api.operation,
-            event.time.at.map_or_else(|| "an unstated time".to_owned(), |at| at.to_string())
-        ),
-        None => credential.uid.to_string(),
-    };
-    let names: BTreeSet<String> =
-        holding.holders.iter().chain(&holding.issued_to).map(|holder| described(&holder.identity)).collect();
-    let names: Vec<String> = names.into_iter().collect();
-    let held = match names.as_slice() {
-        [] => return format!("nothing on record says who held {what}"),
-        names if event.is_some() => format!("{what} was done by {}", names.join(", also known as ")),
-        names => format!("{what} was held by {}", names.join(", also known as ")),
-    };
-    let origins: Vec<String> = trail
-        .origins()
-        .into_iter()
-        .map(ToString::to_string)
-        .filter(|origin| !names.contains(origin))
-        .collect();
-    if origins.is_empty() { held } else { format!("{held}; it goes back to {}", origins.join(" and ")) }
-}
-
-fn described(identity: &Identity) -> String {
-    match &identity.session_name {
-        Some(session) => format!("{} {} (session `{session}`)", identity.kind.name(), identity.label()),
-        None => format!("{} {}", identity.kind.name(), identity.label()),
-    }
+    names
 }
 
 /// A holder with the first and the last of the events that show it.

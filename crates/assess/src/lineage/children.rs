@@ -1,151 +1,127 @@
 //! Forwards: what came of a credential.
+//!
+//! Records that list the node as a parent name the credentials that may have come of it; walking back from each decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_model::{Credential, EdgeKind, Event, JoinGrade, Key, KeyRef, Node, Role};
+use ascribe_model::{Credential, EdgeKind, Event, KeyRef, Node, Role};
 
-use super::{CANDIDATES_MAX, Step, credential_of, edge, grade_of, keys_at, parents};
+use super::{CANDIDATES_MAX, NodeName, Step, credential_of, edge, grade_of, keys_at, parents, with_twins};
 use crate::evidence::EvidenceError;
-use crate::joins::{Reach, credential_row, rows_to};
-use crate::{Evidence, JOINS};
+use crate::joins::{Reach, credential_row};
+use crate::{Evidence, JOINS, USES_MAX};
 
-/// Edges from `node` to the credentials that were issued under it and to the identities that it vouched for in other
-/// systems.
-///
-/// `limit` bounds the issue records that are read.
+/// What came of a node.
+#[derive(Default)]
+pub(crate) struct Children {
+    /// Edges to the credentials that were issued under it and to the identities that it vouched for elsewhere.
+    pub(crate) steps: Vec<Step>,
+    /// Records that may show more and were not read.
+    pub(crate) unread: u64,
+}
+
+/// What came of `node`; of the records that issue something under it, the first `limit` are read.
 pub(crate) fn children(
     evidence: &dyn Evidence,
     node: &KeyRef,
     limit: usize,
-) -> Result<Vec<Step>, EvidenceError> {
-    let mut steps = issued_under(evidence, node, limit)?;
-    steps.extend(vouched_for(evidence, node, limit)?);
-    Ok(steps)
-}
-
-fn issued_under(evidence: &dyn Evidence, node: &KeyRef, limit: usize) -> Result<Vec<Step>, EvidenceError> {
-    let mut steps = Vec::new();
-    for issue in evidence.events(node, &[Role::Parent], limit)?.events {
-        let from = issue.keys.iter().find(|key| is_parent_role(key.role) && node.names(key));
-        let Some(from) = from else { continue };
-        let mut by_id = 0;
-        for issued in
-            issue.keys.iter().filter(|key| key.role == Role::Issued && credential_row(&key.kind).is_some())
-        {
-            by_id += 1;
-            let mut rows =
-                rows_to(EdgeKind::Issued, |reach| reach == Reach::Within, (&issued.kind, Role::Issued));
-            let Some(join) = rows.find(|join| join.from.matches(&from.kind, from.role)) else { continue };
-            let child = Node::Credential(credential_of(&issued.to_ref(), &issue));
-            let parent = parent_node(&issue, from);
-            if parent != child {
-                let found = edge(join, (parent, child), grade_of(join, [from, issued]), vec![issue.id]);
-                steps.push(Step { edge: found, shown_by: Some(Arc::clone(&issue)) });
-            }
-        }
-        if by_id == 0 {
-            steps.extend(sessions_near(evidence, &issue, from)?);
-            steps.extend(completed_later(evidence, &issue, from)?);
-        }
+) -> Result<Children, EvidenceError> {
+    let mut found = Children::default();
+    let page = evidence.events(node, &[Role::Parent], limit)?;
+    found.unread += page.total - page.events.len() as u64;
+    let mut issued = Issued::default();
+    for issue in &page.events {
+        issued.list(evidence, issue)?;
     }
-    Ok(steps)
-}
-
-/// Credentials that a later step of the requested operation issued.
-fn completed_later(
-    evidence: &dyn Evidence,
-    request: &Arc<Event>,
-    from: &Key,
-) -> Result<Vec<Step>, EvidenceError> {
-    let mut steps = Vec::new();
-    for join in JOINS.iter().filter(|join| join.reach == Reach::Step) {
-        for step in keys_at(request, &join.from) {
-            let later = evidence.events(&step.to_ref(), &[join.from.role], CANDIDATES_MAX)?.events;
-            let done = later.iter().find(|event| {
-                event.id != request.id
-                    && event.time.at >= request.time.at
-                    && keys_at(event, &join.to).next().is_some()
-            });
-            let Some(done) = done else { continue };
-            for issued in keys_at(done, &join.to) {
-                let child = Node::Credential(credential_of(&issued.to_ref(), done));
-                let found =
-                    edge(join, (parent_node(request, from), child), join.grade, vec![request.id, done.id]);
-                steps.push(Step { edge: found, shown_by: Some(Arc::clone(done)) });
-            }
-        }
+    found.unread += issued.unread;
+    for credential in &issued.credentials {
+        let steps = parents(evidence, credential)?.into_iter();
+        found.steps.extend(steps.filter(|step| step.edge.kind == EdgeKind::Issued && leads_from(step, node)));
     }
-    Ok(steps)
+    vouched_for(evidence, node, &mut found)?;
+    Ok(found)
 }
 
-/// Credentials whose uses carry the composite that an issue record without a credential id lists.
-///
-/// Whether this issue is the only one that fits is decided by walking back from each: forward and back never disagree.
-fn sessions_near(
-    evidence: &dyn Evidence,
-    issue: &Arc<Event>,
-    from: &Key,
-) -> Result<Vec<Step>, EvidenceError> {
-    let parent = parent_node(issue, from);
-    let mut sessions = BTreeMap::new();
-    for join in JOINS.iter().filter(|join| matches!(join.reach, Reach::Near { .. })) {
-        for issued in keys_at(issue, &join.from) {
-            for usage in evidence.events(&issued.to_ref(), &[join.to.role], CANDIDATES_MAX)?.events {
-                if let Some(credential) = &usage.credential {
-                    sessions.insert(credential.uid.clone(), credential.clone());
+/// Credentials that records issue, each once, in the order of the records.
+#[derive(Default)]
+struct Issued {
+    credentials: Vec<Credential>,
+    seen: BTreeSet<KeyRef>,
+    unread: u64,
+}
+
+impl Issued {
+    /// Lists what one record issues: by id, by a composite that uses carry, or in a later step of its operation.
+    fn list(&mut self, evidence: &dyn Evidence, issue: &Arc<Event>) -> Result<(), EvidenceError> {
+        for (copy, _) in with_twins(evidence, issue)? {
+            self.list_ids(&copy);
+            for join in JOINS {
+                let roles = match join.reach {
+                    Reach::Near { .. } => [join.to.role],
+                    Reach::Step => [join.from.role],
+                    Reach::Within | Reach::Equal => continue,
+                };
+                for key in keys_at(&copy, &join.from) {
+                    let page = evidence.events(&key.to_ref(), &roles, CANDIDATES_MAX)?;
+                    self.unread += page.total - page.events.len() as u64;
+                    for event in &page.events {
+                        match join.reach {
+                            Reach::Step => self.list_ids(event),
+                            _ => event.credential.iter().for_each(|credential| self.add(credential.clone())),
+                        }
+                    }
                 }
             }
         }
+        Ok(())
     }
-    let mut steps = Vec::new();
-    for credential in sessions.into_values() {
-        for step in parents(evidence, &credential)? {
-            let leads_here = step.edge.from == parent || step.edge.alternatives.contains(&parent);
-            if leads_here && step.edge.evidence.contains(&issue.id) {
-                steps.push(step);
-            }
+
+    fn list_ids(&mut self, issue: &Event) {
+        let is_issued = |role| role == Role::Issued;
+        for key in issue.keys.iter().filter(|key| is_issued(key.role) && credential_row(&key.kind).is_some())
+        {
+            self.add(credential_of(&key.to_ref(), issue));
         }
     }
-    Ok(steps)
+
+    fn add(&mut self, credential: Credential) {
+        if self.seen.insert(credential.uid.clone()) {
+            self.credentials.push(credential);
+        }
+    }
+}
+
+/// Whether the step starts at the node, or at candidates of which it is one.
+fn leads_from(step: &Step, node: &KeyRef) -> bool {
+    let is_node = |end: &Node| match end {
+        Node::Credential(credential) => credential.uid == *node,
+        Node::Identity(identity) => identity.uid == *node || identity.alt_names.contains(&node.value),
+        Node::Unresolved { .. } => false,
+    };
+    is_node(&step.edge.from) || step.edge.alternatives.iter().any(is_node)
 }
 
 /// Identities of other systems that the credential vouched for.
-fn vouched_for(evidence: &dyn Evidence, node: &KeyRef, limit: usize) -> Result<Vec<Step>, EvidenceError> {
-    let mut found: BTreeMap<Node, Step> = BTreeMap::new();
+fn vouched_for(evidence: &dyn Evidence, node: &KeyRef, found: &mut Children) -> Result<(), EvidenceError> {
+    let mut identities: BTreeMap<NodeName, Step> = BTreeMap::new();
     for join in JOINS.iter().filter(|join| join.says == EdgeKind::Presented && join.reach == Reach::Equal) {
         if !join.to.matches(&node.kind, join.to.role) {
             continue;
         }
-        for shown in evidence.events(node, &[join.to.role], limit)?.events {
+        let page = evidence.events(node, &[join.to.role], USES_MAX)?;
+        found.unread += page.total - page.events.len() as u64;
+        for shown in page.events {
             let Some(key) = keys_at(&shown, &join.to).find(|key| node.names(key)) else { continue };
             let identity = Node::Identity(shown.actor.clone());
             let credential = Node::Credential(credential_of(node, &shown));
-            let grade: JoinGrade = grade_of(join, [key, key]);
-            found.entry(identity.clone()).or_insert_with(|| Step {
+            let grade = grade_of(join, [key, key]);
+            identities.entry(NodeName::of(&identity)).or_insert_with(|| Step {
                 edge: edge(join, (credential, identity), grade, vec![shown.id]),
                 shown_by: Some(Arc::clone(&shown)),
             });
         }
     }
-    Ok(found.into_values().collect())
-}
-
-fn is_parent_role(role: Role) -> bool {
-    matches!(role, Role::Used | Role::Presented | Role::Actor)
-}
-
-fn parent_node(issue: &Event, from: &Key) -> Node {
-    match from.role {
-        Role::Actor => Node::Identity(issue.actor.clone()),
-        _ => Node::Credential(credential_of(&from.to_ref(), issue)),
-    }
-}
-
-/// The key by which a child is walked further: its own id for a credential, none for an identity.
-pub(crate) fn walk_on(node: &Node) -> Option<&Credential> {
-    match node {
-        Node::Credential(credential) => Some(credential),
-        Node::Identity(_) | Node::Unresolved { .. } => None,
-    }
+    found.steps.extend(identities.into_values());
+    Ok(())
 }

@@ -1,28 +1,30 @@
 //! The engine that runs the table of joins: from a credential to its parents, children, holders and twins.
 //!
 //! It reads kinds, roles, reach and trust. It knows no vendor: a new join is a new row in `joins`, never code here.
-//! A join that is not unique stays a set of candidates.
+//! A join that is not unique stays a set of candidates. What came of a credential is decided by walking back from each
+//! credential that may have, so that forward and back never disagree.
 
+mod candidates;
 mod children;
 mod parents;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ascribe_model::{
     Credential, CredentialClass, Edge, EdgeKind, Event, EventId, JoinGrade, Key, KeyRef, Node, Role, Trust,
 };
 
-pub(crate) use children::{children, walk_on};
+pub(crate) use candidates::NodeName;
+pub(crate) use children::children;
 pub(crate) use parents::{credential_in, holders, parents};
 
 use crate::evidence::EvidenceError;
-use crate::joins::{End, Join, Reach, credential_row};
+use crate::joins::{End, Join, Reach};
 use crate::{Evidence, JOINS};
 
 /// Issue records of one credential that are read. More than one or two means that the records contradict each other.
 const ISSUES_MAX: usize = 64;
-/// Candidates that are compared when a composite has to be unique.
+/// Candidates that are compared when a composite has to be unique. Where there are more, nothing is picked.
 const CANDIDATES_MAX: usize = 1_024;
 /// Copies of one request: one for each account concerned.
 const TWINS_MAX: usize = 16;
@@ -34,8 +36,8 @@ pub(crate) struct Step {
     pub(crate) shown_by: Option<Arc<Event>>,
 }
 
-/// A record of the same request, with the row that ties it to the first; none for the first itself.
-type Twin = (Arc<Event>, Option<&'static Join>);
+/// A record of the same request, with the row that ties it to the first and its grade; none for the first itself.
+type Twin = (Arc<Event>, Option<(&'static Join, JoinGrade)>);
 
 /// The credential named by `uid`, in the words of an event that knows its class.
 pub(crate) fn credential_of(uid: &KeyRef, event: &Event) -> Credential {
@@ -61,7 +63,7 @@ fn node_of(event: &Event, key: &Key) -> Node {
 }
 
 /// The row's grade, lowered where a key was chosen by the caller: such a key may point anywhere.
-fn grade_of(join: &Join, keys: [&Key; 2]) -> JoinGrade {
+pub(crate) fn grade_of(join: &Join, keys: [&Key; 2]) -> JoinGrade {
     if keys.iter().any(|key| key.trust == Trust::SelfAsserted) {
         join.grade.max(JoinGrade::C)
     } else {
@@ -70,7 +72,7 @@ fn grade_of(join: &Join, keys: [&Key; 2]) -> JoinGrade {
 }
 
 /// An edge between two nodes that the cited events show without any doubt about which two.
-fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut evidence: Vec<EventId>) -> Edge {
+pub(crate) fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut evidence: Vec<EventId>) -> Edge {
     evidence.sort_unstable();
     evidence.dedup();
     Edge {
@@ -87,28 +89,6 @@ fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut evidence: Vec<Eve
     }
 }
 
-/// One edge from several candidates: grade D, all of them kept, none picked.
-fn ambiguous(join: &Join, candidates: BTreeMap<Node, Vec<EventId>>, to: Node) -> Edge {
-    let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-    let names: Vec<String> = candidates.keys().map(ToString::to_string).collect();
-    let issue_log = match &to {
-        Node::Credential(credential) => credential_row(&credential.uid.kind).map(|row| row.issue_recorded_in),
-        Node::Identity(_) | Node::Unresolved { .. } => None,
-    };
-    let from = Node::Unresolved {
-        reason: format!("{} fit it equally well", names.join(" and ")),
-        settled_by: format!(
-            "an issue record that names it: {}",
-            issue_log.unwrap_or("the log of whatever issued it")
-        ),
-    };
-    let evidence = candidates.values().flatten().copied().collect();
-    let mut edge = edge(join, (from, to), JoinGrade::D, evidence);
-    edge.candidates = count;
-    edge.alternatives = candidates.into_keys().collect();
-    edge
-}
-
 /// The event and the copies of the same request that other accounts received, with the row that ties them.
 fn with_twins(evidence: &dyn Evidence, event: &Arc<Event>) -> Result<Vec<Twin>, EvidenceError> {
     let mut family = vec![(Arc::clone(event), None)];
@@ -116,7 +96,9 @@ fn with_twins(evidence: &dyn Evidence, event: &Arc<Event>) -> Result<Vec<Twin>, 
         for key in keys_at(event, &join.from) {
             for twin in evidence.events(&key.to_ref(), &[join.to.role], TWINS_MAX)?.events {
                 if family.iter().all(|(known, _)| known.id != twin.id) {
-                    family.push((twin, Some(join)));
+                    let same = keys_at(&twin, &join.to).find(|same| key.to_ref().names(same)).unwrap_or(key);
+                    let grade = grade_of(join, [key, same]);
+                    family.push((twin, Some((join, grade))));
                 }
             }
         }

@@ -4,51 +4,68 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ascribe_model::{
-    Credential, CredentialClass, Edge, EdgeKind, Event, EventId, JoinGrade, Key, Node, Role, Timestamp, Verb,
+    Credential, CredentialClass, EdgeKind, EffectKind, Event, EventId, JoinGrade, Key, Node, Role, Status,
+    Timestamp, Verb,
 };
 
+use super::candidates::{Candidate, NodeName, settle, settle_near, unresolved};
 use super::{
-    CANDIDATES_MAX, ISSUES_MAX, Step, ambiguous, credential_of, edge, grade_of, keys_at, node_of, with_twins,
+    CANDIDATES_MAX, ISSUES_MAX, Step, Twin, credential_of, edge, grade_of, keys_at, node_of, with_twins,
 };
-use crate::evidence::EvidenceError;
-use crate::joins::{Join, Reach, credential_row, rows_to};
+use crate::evidence::{EvidenceError, Page};
+use crate::joins::{Join, Reach, credential_row, holder_row, rows_to};
+use crate::naming::{counted, credential_name, is_named};
 use crate::{Evidence, JOINS};
-
-/// A parent that fits, with the edge that would lead to it and the event that shows it.
-type Candidate = (Edge, Arc<Event>);
 
 /// Edges that lead to `credential` from what it was issued under.
 ///
-/// Exactly one edge where the parent is unique, one of grade D where it is not, and one from an unresolved node where
-/// it should be on record and is not. A long-lived credential without an issue record starts with the identity that
-/// its uses name.
+/// Exactly one of them says where it came from: from the parent where that is unique, of grade D from all candidates
+/// where it is not, from an unresolved node where it should be on record and is not. A long-lived credential without
+/// an issue record starts with the identity that its uses name.
 pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Result<Vec<Step>, EvidenceError> {
     let issues = evidence.events(&credential.uid, &[Role::Issued], ISSUES_MAX)?.events;
-    let mut steps = Vec::new();
     if issues.is_empty() {
-        let uses = evidence.events(&credential.uid, &[Role::Used, Role::Presented], ISSUES_MAX)?.events;
-        match near_parents(evidence, credential, &uses)? {
-            found if !found.is_empty() => steps.extend(found),
-            _ => steps.push(without_issue(credential, &uses)),
-        }
-    } else {
-        let mut candidates = Vec::new();
-        for issue in &issues {
-            candidates.extend(issue_parents(evidence, issue, credential, &mut steps)?);
-        }
-        steps.extend(settle(credential, candidates));
+        let uses = evidence.events(&credential.uid, &[Role::Used, Role::Presented], CANDIDATES_MAX)?;
+        let near = near_parents(evidence, credential, &uses.events)?;
+        return Ok(if near.is_empty() { without_issue(credential, &uses) } else { near });
     }
-    Ok(steps)
+    let mut candidates = Vec::new();
+    for issue in &issues {
+        candidates.extend(issue_parents(evidence, issue, credential)?);
+    }
+    let steps = settle(credential, candidates);
+    if !steps.is_empty() {
+        return Ok(steps);
+    }
+    let listed = keys_of(&issues[0], credential).next();
+    let row = listed.and_then(|key| step_rows(key).next().or_else(|| within_rows(key).next()));
+    let name = credential_name(&credential.uid);
+    let reason = match row {
+        Some(join) if join.reach == Reach::Step => {
+            format!("the request on which {name} was issued is not on record")
+        }
+        _ => format!("the record of its issue does not say who asked for {name}"),
+    };
+    let shown = issues.iter().map(|issue| issue.id).collect();
+    let open = unresolved(row.map_or("REC-1", |join| join.id), credential, reason, shown);
+    Ok(vec![Step { edge: open, shown_by: issues.first().cloned() }])
 }
 
 /// Edges from what holds the credential: the machine or pod that it was issued for, or that its uses name.
 pub(crate) fn holders(evidence: &dyn Evidence, credential: &Credential) -> Result<Vec<Step>, EvidenceError> {
     let mut best: BTreeMap<Node, Step> = BTreeMap::new();
-    for join in JOINS.iter().filter(|join| join.says == EdgeKind::BoundTo && join.reach == Reach::Within) {
+    for join in JOINS.iter().filter(|join| join.says == EdgeKind::BoundTo && join.from.role == Role::Workload)
+    {
         if !join.to.matches(&credential.uid.kind, join.to.role) {
             continue;
         }
         for event in evidence.events(&credential.uid, &[join.to.role], ISSUES_MAX)?.events {
+            // Beside an effect, the workload is that of the credential affected, not of the one in use.
+            if join.to.role == Role::Used
+                && event.effects.iter().any(|effect| effect.kind != EffectKind::Scope)
+            {
+                continue;
+            }
             let Some(held) = keys_at(&event, &join.to).find(|key| credential.uid.names(key)) else {
                 continue;
             };
@@ -67,47 +84,33 @@ pub(crate) fn holders(evidence: &dyn Evidence, credential: &Credential) -> Resul
     Ok(best.into_values().collect())
 }
 
+/// The credential that an event used or presented, if it names one.
+pub(crate) fn credential_in(event: &Event) -> Option<Credential> {
+    event.credential.clone().or_else(|| {
+        let presented = event.keys.iter().find(|key| {
+            matches!(key.role, Role::Used | Role::Presented) && credential_row(&key.kind).is_some()
+        });
+        presented.map(|key| credential_of(&key.to_ref(), event))
+    })
+}
+
 /// Parents that one issue record, its copies in other accounts and the earlier steps of its operation name.
 fn issue_parents(
     evidence: &dyn Evidence,
     issue: &Arc<Event>,
     credential: &Credential,
-    steps: &mut Vec<Step>,
 ) -> Result<Vec<Candidate>, EvidenceError> {
-    let family = with_twins(evidence, issue)?;
-    let issued_keys: Vec<&Key> =
-        issue.keys.iter().filter(|key| key.role == Role::Issued && credential.uid.names(key)).collect();
-    let Some(issued) = issued_keys.first().copied() else { return Ok(Vec::new()) };
-    for join in rows_to(EdgeKind::Issued, |reach| matches!(reach, Reach::Step), (&issued.kind, Role::Issued))
-    {
-        let found = request_step(evidence, join, issue, credential)?;
-        if !found.is_empty() {
-            return Ok(found);
+    let Some(issued) = keys_of(issue, credential).next() else { return Ok(Vec::new()) };
+    for join in step_rows(issued) {
+        let steps: Vec<&Key> = keys_at(issue, &join.from).collect();
+        if !steps.is_empty() {
+            // Whoever completed the operation is not who asked for it: without the request, nothing is known of that.
+            return request_parents(evidence, join, (issue, issued, &steps), credential);
         }
     }
-    for join in rows_to(EdgeKind::Issued, |reach| reach == Reach::Within, (&issued.kind, Role::Issued)) {
-        let mut found = Vec::new();
-        for (event, twin) in &family {
-            for key in
-                keys_at(event, &join.from).take(if join.from.role == Role::Actor { 1 } else { usize::MAX })
-            {
-                let ends = (node_of(event, key), Node::Credential(credential.clone()));
-                if ends.0 == ends.1 {
-                    continue;
-                }
-                let mut shown = vec![issue.id, event.id];
-                shown.sort_unstable();
-                found.push((edge(join, ends, grade_of(join, [key, issued]), shown), Arc::clone(event)));
-                if let Some(twin) = twin {
-                    let actors = (Node::Identity(event.actor.clone()), Node::Identity(issue.actor.clone()));
-                    let same = edge(twin, actors, twin.grade, vec![issue.id, event.id]);
-                    steps.push(Step { edge: same, shown_by: Some(Arc::clone(event)) });
-                }
-            }
-            if !found.is_empty() && join.from.role == Role::Actor {
-                break; // The record that names the credential comes first; its copies name the same caller from afar.
-            }
-        }
+    let family = with_twins(evidence, issue)?;
+    for join in within_rows(issued) {
+        let found = named_in(&family, join, issued, credential);
         if !found.is_empty() {
             return Ok(found);
         }
@@ -115,33 +118,69 @@ fn issue_parents(
     Ok(Vec::new())
 }
 
+/// Parents that a row finds in the record of the issue, or else in its copies, which may name a caller from afar.
+fn named_in(family: &[Twin], join: &'static Join, issued: &Key, credential: &Credential) -> Vec<Candidate> {
+    let Some((issue, _)) = family.first() else { return Vec::new() };
+    for (event, twin) in family {
+        let mut keys: Vec<&Key> = keys_at(event, &join.from).collect();
+        if join.from.role == Role::Actor {
+            keys.truncate(1); // All of them name the one actor.
+        }
+        let mut found = Vec::new();
+        for key in keys {
+            let ends = (node_of(event, key), Node::Credential(credential.clone()));
+            if !may_issue(&ends) {
+                continue;
+            }
+            let tied = twin.map_or(JoinGrade::A, |(_, grade)| grade);
+            let grade = grade_of(join, [key, issued]).max(tied);
+            let edge = edge(join, ends, grade, vec![issue.id, event.id]);
+            let shown_by = Arc::clone(event);
+            let twin = twin.map(|twin| same_request(twin, issue, event));
+            found.push(Candidate { join, edge, shown_by, request: request_of(family), twin });
+        }
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
 /// The request that an operation in several records began with: its caller is the parent, not the controller that
 /// completed it.
-fn request_step(
+fn request_parents(
     evidence: &dyn Evidence,
-    join: &Join,
-    issue: &Arc<Event>,
+    join: &'static Join,
+    (issue, issued, steps): (&Arc<Event>, &Key, &[&Key]),
     credential: &Credential,
 ) -> Result<Vec<Candidate>, EvidenceError> {
     let mut found = Vec::new();
-    for step in keys_at(issue, &join.from) {
-        let steps = evidence.events(&step.to_ref(), &[Role::Step], CANDIDATES_MAX)?.events;
-        let mut requests =
-            steps.into_iter().filter(|event| event.verb == Verb::Create || event.verb == Verb::Delegate);
-        // Names are used again: the request is the last one that is not later than the issue.
-        let Some(request) = requests.rfind(|event| event.time.at <= issue.time.at && event.id != issue.id)
-        else {
+    for step in steps {
+        let page = evidence.events(&step.to_ref(), &[join.from.role], CANDIDATES_MAX)?;
+        let whole = page.total <= page.events.len() as u64;
+        // Names are used again: the request is the last that succeeded and is not later than the issue.
+        let request = page.events.into_iter().rfind(|event| begins(event, issue));
+        let Some(request) = request.filter(|_| whole) else { continue };
+        let used = request.keys.iter().find(|key| is_vouching(key));
+        let parent = used.map_or_else(|| Node::Identity(request.actor.clone()), |key| node_of(&request, key));
+        let (ends, shown) = ((parent, Node::Credential(credential.clone())), vec![issue.id, request.id]);
+        if !may_issue(&ends) {
             continue;
-        };
-        let used = request.keys.iter().find(|key| matches!(key.role, Role::Used | Role::Presented));
-        let parent = match used {
-            Some(key) => node_of(&request, key),
-            None => Node::Identity(request.actor.clone()),
-        };
-        let ends = (parent, Node::Credential(credential.clone()));
-        found.push((edge(join, ends, join.grade, vec![issue.id, request.id]), request));
+        }
+        let grade = used.map_or(grade_of(join, [step, issued]), |key| grade_of(join, [step, key]));
+        let edge = edge(join, ends, grade, shown);
+        found.push(Candidate { join, edge, request: request.id, shown_by: request, twin: None });
     }
     Ok(found)
+}
+
+/// Whether `event` may be the request that `issue` completed.
+fn begins(event: &Event, issue: &Event) -> bool {
+    let earlier = matches!((event.time.at, issue.time.at), (Some(asked), Some(issued)) if asked <= issued);
+    earlier
+        && event.id != issue.id
+        && event.outcome.status == Status::Success
+        && matches!(event.verb, Verb::Create | Verb::Delegate)
 }
 
 /// Parents by a composite of the session, where no record issues the credential by its id.
@@ -150,57 +189,100 @@ fn near_parents(
     credential: &Credential,
     uses: &[Arc<Event>],
 ) -> Result<Vec<Step>, EvidenceError> {
-    for join in JOINS.iter().filter(|join| matches!(join.reach, Reach::Near { .. })) {
+    for join in JOINS {
         let Reach::Near { tolerance_ns, window_ns } = join.reach else { continue };
-        for (limit, grade) in [(tolerance_ns, join.grade), (window_ns, JoinGrade::C)] {
+        let shown = composites(join, credential, uses);
+        let (Some(first), Some(last)) = (
+            shown.iter().map(|composite| composite.at).min(),
+            shown.iter().map(|composite| composite.at).max(),
+        ) else {
+            continue;
+        };
+        for (limit, grade) in [(tolerance_ns, join.grade), (window_ns, join.grade.max(JoinGrade::C))] {
             let mut candidates = Vec::new();
-            let mut window = None;
-            for (used, at, used_event) in composites(join, credential, uses) {
-                window = Some((at.plus_nanoseconds(-signed(limit)), at.plus_nanoseconds(signed(limit))));
-                for issue in evidence.events(&used.to_ref(), &[join.from.role], CANDIDATES_MAX)?.events {
-                    if issues_near(join, &issue, used, (at, limit)) && !issues_another(&issue, credential) {
-                        candidates.push(near_candidate(join, credential, &issue, (used_event.id, grade)));
-                    }
+            for composite in &shown {
+                let page = evidence.events(&composite.key.to_ref(), &[join.from.role], CANDIDATES_MAX)?;
+                if page.total > page.events.len() as u64 {
+                    return Ok(vec![too_many(join, credential, &page)]);
+                }
+                for issue in page.events.iter().filter(|issue| issues_near(join, issue, composite, limit)) {
+                    candidates.extend(near_candidate(
+                        evidence,
+                        (join, grade),
+                        issue,
+                        (composite, credential),
+                    )?);
                 }
             }
             if !candidates.is_empty() {
-                let mut steps = settle(credential, candidates);
-                for step in &mut steps {
-                    step.edge.window = window;
-                }
-                return Ok(steps);
+                let window = (first.plus_nanoseconds(-signed(limit)), last.plus_nanoseconds(signed(limit)));
+                return Ok(settle_near(credential, candidates, window));
+            }
+            if tolerance_ns == window_ns {
+                break;
             }
         }
     }
     Ok(Vec::new())
 }
 
+/// What one use of the credential says of its session.
+struct Composite<'e> {
+    key: &'e Key,
+    at: Timestamp,
+    shown_by: EventId,
+}
+
 /// Distinct composites, with their moments, that uses of the credential list for a row.
-fn composites<'e>(
-    join: &'e Join,
-    credential: &'e Credential,
-    uses: &'e [Arc<Event>],
-) -> Vec<(&'e Key, Timestamp, &'e Event)> {
-    let mut found: BTreeMap<(String, Timestamp), (&Key, Timestamp, &Event)> = BTreeMap::new();
-    for event in uses
-        .iter()
-        .filter(|event| event.keys.iter().any(|key| key.role == Role::Used && credential.uid.names(key)))
-    {
+fn composites<'e>(join: &'e Join, credential: &Credential, uses: &'e [Arc<Event>]) -> Vec<Composite<'e>> {
+    let mut found: BTreeMap<(String, Timestamp), Composite<'e>> = BTreeMap::new();
+    let is_use = |key: &Key| key.role == Role::Used && credential.uid.names(key);
+    for event in uses.iter().filter(|event| event.keys.iter().any(is_use)) {
         for key in keys_at(event, &join.to) {
             if let Some(at) = key.at {
-                found.entry((key.to_ref().to_string(), at)).or_insert((key, at, event));
+                let composite = Composite { key, at, shown_by: event.id };
+                found.entry((key.to_ref().to_string(), at)).or_insert(composite);
             }
         }
     }
     found.into_values().collect()
 }
 
-fn issues_near(join: &Join, issue: &Event, used: &Key, (at, limit): (Timestamp, u64)) -> bool {
-    keys_at(issue, &join.from).any(|key| {
-        key.value == used.value
-            && key.scope == used.scope
-            && key.at.is_some_and(|issued_at| issued_at.distance(at) <= limit)
-    })
+fn issues_near(join: &Join, issue: &Event, used: &Composite<'_>, limit: u64) -> bool {
+    let wanted = used.key.to_ref();
+    keys_at(issue, &join.from)
+        .any(|key| wanted.names(key) && key.at.is_some_and(|issued_at| issued_at.distance(used.at) <= limit))
+}
+
+/// The parent that an issue record or one of its copies names, unless one of them names another credential as issued.
+fn near_candidate(
+    evidence: &dyn Evidence,
+    (join, grade): (&'static Join, JoinGrade),
+    issue: &Arc<Event>,
+    (used, credential): (&Composite<'_>, &Credential),
+) -> Result<Option<Candidate>, EvidenceError> {
+    let family = with_twins(evidence, issue)?;
+    if family.iter().any(|(event, _)| issues_another(event, credential)) {
+        return Ok(None);
+    }
+    let vouched = family.iter().find_map(|(event, twin)| {
+        let key = event.keys.iter().find(|key| is_vouching(key) && credential_row(&key.kind).is_some())?;
+        Some((node_of(event, key), event, *twin, key))
+    });
+    let issued = keys_at(issue, &join.from).find(|key| used.key.to_ref().names(key)).unwrap_or(used.key);
+    let (parent, event, twin, trusted) = match vouched {
+        Some((node, event, twin, key)) => (node, event, twin, grade_of(join, [key, issued])),
+        None => (Node::Identity(issue.actor.clone()), issue, None, grade_of(join, [issued, used.key])),
+    };
+    let ends = (parent, Node::Credential(credential.clone()));
+    if !may_issue(&ends) {
+        return Ok(None);
+    }
+    let tied = twin.map_or(JoinGrade::A, |(_, grade)| grade);
+    let edge = edge(join, ends, grade.max(trusted).max(tied), vec![issue.id, event.id, used.shown_by]);
+    let twin = twin.map(|twin| same_request(twin, issue, event));
+    let shown_by = Arc::clone(event);
+    Ok(Some(Candidate { join, edge, shown_by, request: request_of(&family), twin }))
 }
 
 /// Whether the record names another credential of the same kind as the one that it issued.
@@ -213,91 +295,80 @@ fn issues_another(issue: &Event, credential: &Credential) -> bool {
     issued.peek().is_some() && !issued.any(|key| credential.uid.names(key))
 }
 
-fn near_candidate(
-    join: &Join,
-    credential: &Credential,
-    issue: &Arc<Event>,
-    use_of: (EventId, JoinGrade),
-) -> Candidate {
-    let parent = issue
-        .keys
-        .iter()
-        .find(|key| matches!(key.role, Role::Used | Role::Presented) && credential_row(&key.kind).is_some())
-        .map_or_else(|| Node::Identity(issue.actor.clone()), |key| node_of(issue, key));
-    let ends = (parent, Node::Credential(credential.clone()));
-    (edge(join, ends, use_of.1, vec![issue.id, use_of.0]), Arc::clone(issue))
-}
-
-/// One edge where all candidates agree on the parent, else one of grade D that keeps them all.
-fn settle(credential: &Credential, candidates: Vec<Candidate>) -> Vec<Step> {
-    let mut by_issue: BTreeMap<(Node, Vec<EventId>), Candidate> = BTreeMap::new();
-    for candidate in candidates {
-        by_issue.entry((candidate.0.from.clone(), candidate.0.evidence.clone())).or_insert(candidate);
-    }
-    let distinct: BTreeMap<Node, Vec<EventId>> =
-        by_issue.values().fold(BTreeMap::new(), |mut nodes, (edge, _)| {
-            nodes.entry(edge.from.clone()).or_default().extend(edge.evidence.iter().copied());
-            nodes
-        });
-    let Some((first, event)) = by_issue.into_values().next() else { return Vec::new() };
-    if distinct.len() == 1 {
-        return vec![Step { edge: first, shown_by: Some(event) }];
-    }
-    let row = JOINS.iter().find(|join| join.id == first.rule);
-    let to = Node::Credential(credential.clone());
-    row.map(|join| Step { edge: ambiguous(join, distinct, to), shown_by: None }).into_iter().collect()
+/// More records fit the composite than are compared: whether one of them is the only one is then not known.
+fn too_many(join: &Join, credential: &Credential, page: &Page) -> Step {
+    let reason = format!(
+        "{} issue sessions of the name of {}: no more than {CANDIDATES_MAX} are compared",
+        counted(usize::try_from(page.total).unwrap_or(usize::MAX), "record"),
+        credential_name(&credential.uid)
+    );
+    Step { edge: unresolved(join.id, credential, reason, Vec::new()), shown_by: None }
 }
 
 /// The edge for a credential whose issue is not on record: from its holder if it lives until ended, else from a node
 /// that says what is missing.
-fn without_issue(credential: &Credential, uses: &[Arc<Event>]) -> Step {
-    let to = Node::Credential(credential.clone());
+fn without_issue(credential: &Credential, uses: &Page) -> Vec<Step> {
+    let stated = uses.events.iter().map(|event| credential_of(&credential.uid, event).class);
+    let lives = [credential.class].into_iter().chain(stated).any(|class| class == CredentialClass::LongLived);
+    if let Some(join) = holder_row().filter(|_| lives) {
+        let named = uses.events.iter().filter(|event| is_named(&event.actor));
+        let candidates = named.map(|event| {
+            let ends = (Node::Identity(event.actor.clone()), Node::Credential(credential.clone()));
+            let held = event.keys.iter().filter(|key| is_vouching(key) && credential.uid.names(key));
+            let grade = held.map(|key| grade_of(join, [key, key])).min().unwrap_or(join.grade);
+            let edge = edge(join, ends, grade, vec![event.id]);
+            Candidate { join, edge, shown_by: Arc::clone(event), request: event.id, twin: None }
+        });
+        let steps = settle(credential, candidates.collect());
+        if !steps.is_empty() {
+            return steps;
+        }
+    }
     let row = JOINS
         .iter()
         .find(|join| join.reach == Reach::Equal && join.to.matches(&credential.uid.kind, Role::Used));
-    let Some(join) = row.or_else(|| JOINS.last()) else {
-        return Step { edge: unresolved_edge("", credential, to), shown_by: None };
-    };
-    if let (CredentialClass::LongLived, Some(first)) = (credential.class, uses.first()) {
-        let ends = (Node::Identity(first.actor.clone()), to);
-        let mut held = edge(join, ends, JoinGrade::A, vec![first.id]);
-        "REC-1".clone_into(&mut held.rule);
-        held.kind = EdgeKind::BoundTo;
-        return Step { edge: held, shown_by: Some(Arc::clone(first)) };
-    }
-    Step { edge: unresolved_edge(join.id, credential, to), shown_by: uses.first().cloned() }
+    let reason = format!("the issue of {} is not on record", credential_name(&credential.uid));
+    let open = unresolved(row.map_or("REC-1", |join| join.id), credential, reason, Vec::new());
+    vec![Step { edge: open, shown_by: uses.events.first().cloned() }]
 }
 
-fn unresolved_edge(rule: &str, credential: &Credential, to: Node) -> Edge {
-    let row = credential_row(&credential.uid.kind);
-    let name = row.map_or("credential", |row| row.name);
-    Edge {
-        rule: rule.to_owned(),
-        kind: EdgeKind::Issued,
-        from: Node::Unresolved {
-            reason: format!("the issue of {name} `{}` is not on record", credential.uid.value),
-            settled_by: row.map_or("the log of whatever issued it", |row| row.issue_recorded_in).to_owned(),
-        },
-        to,
-        grade: JoinGrade::D,
-        evidence: Vec::new(),
-        window: None,
-        candidates: 0,
-        alternatives: Vec::new(),
-        requires: None,
+fn step_rows(issued: &Key) -> impl Iterator<Item = &'static Join> {
+    rows_to(EdgeKind::Issued, |reach| reach == Reach::Step, (&issued.kind, Role::Issued))
+}
+
+fn within_rows(issued: &Key) -> impl Iterator<Item = &'static Join> {
+    rows_to(EdgeKind::Issued, |reach| reach == Reach::Within, (&issued.kind, Role::Issued))
+}
+
+/// The keys by which an event issues the credential.
+fn keys_of<'e>(issue: &'e Event, credential: &'e Credential) -> impl Iterator<Item = &'e Key> {
+    issue.keys.iter().filter(|key| key.role == Role::Issued && credential.uid.names(key))
+}
+
+fn is_vouching(key: &Key) -> bool {
+    matches!(key.role, Role::Used | Role::Presented)
+}
+
+/// Whether the first may be the parent of the second: no credential issues itself, and a caller whom nobody
+/// authenticated is no origin.
+fn may_issue((from, to): &(Node, Node)) -> bool {
+    match from {
+        Node::Identity(identity) => is_named(identity),
+        Node::Credential(_) | Node::Unresolved { .. } => NodeName::of(from) != NodeName::of(to),
     }
+}
+
+fn same_request((join, grade): (&Join, JoinGrade), issue: &Event, copy: &Arc<Event>) -> Step {
+    let actors = (Node::Identity(copy.actor.clone()), Node::Identity(issue.actor.clone()));
+    let same = edge(join, actors, grade, vec![issue.id, copy.id]);
+    Step { edge: same, shown_by: Some(Arc::clone(copy)) }
+}
+
+/// One id for all copies of a request.
+fn request_of(family: &[Twin]) -> EventId {
+    family.iter().map(|(event, _)| event.id).min().unwrap_or(EventId([0; 32]))
 }
 
 fn signed(nanoseconds: u64) -> i64 {
     i64::try_from(nanoseconds).unwrap_or(i64::MAX)
-}
-
-/// The credential that an event used or presented, if it names one.
-pub(crate) fn credential_in(event: &Event) -> Option<Credential> {
-    event.credential.clone().or_else(|| {
-        let presented = event.keys.iter().find(|key| {
-            matches!(key.role, Role::Used | Role::Presented) && credential_row(&key.kind).is_some()
-        });
-        presented.map(|key| credential_of(&key.to_ref(), event))
-    })
 }

@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod fixtures;
+mod properties;
 mod reading;
 mod reduced;
+mod world;

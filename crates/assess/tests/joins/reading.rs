@@ -41,6 +41,10 @@ pub fn subject_of(text: &str, events: &[Event]) -> Subject {
     if let Some(event) = events.iter().find(|event| event.native.uid.as_deref() == Some(text)) {
         return Subject::Event(Arc::new(event.clone()));
     }
+    let mut listed = events.iter().flat_map(|event| &event.keys).map(ascribe_model::Key::to_ref);
+    if let Some(uid) = listed.find(|uid| uid.to_string() == text) {
+        return Subject::Key(credential_of(&uid, events));
+    }
     let (kind, value) = text.split_once(':').expect("`kind:value`, or the native id of an event");
     let (kind, scope) = kind.split_once('@').unwrap_or((kind, ""));
     let uid = KeyRef { kind: KeyKind::from_name(kind), scope: scope.to_owned(), value: value.to_owned() };
