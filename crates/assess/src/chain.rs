@@ -7,7 +7,7 @@ use ascribe_model::{
 
 use crate::evidence::EvidenceError;
 use crate::lineage::credential_in;
-use crate::naming::{counted, credential_name, listed, node_name};
+use crate::naming::{counted, credential_name, listed};
 use crate::trail::Trail;
 use crate::verdict::{bound_to, premise, settled_by, verdict_over, weakest, worst_grade};
 use crate::{Evidence, Subject};
@@ -101,7 +101,7 @@ fn back_statement(trail: &Trail, start: &KeyRef) -> String {
     if let Some(by) = &trail.contradiction {
         return format!("the records contradict each other about the origin of {name}: {by}");
     }
-    let origins: Vec<String> = trail.origins().into_iter().map(node_name).collect();
+    let origins: Vec<String> = trail.origins(Some(start)).into_iter().collect();
     let breaks: Vec<&str> = trail.gaps.iter().map(|gap| gap.missing.as_str()).collect();
     let held = workloads(&trail.edges, start);
     match (origins.as_slice(), breaks.as_slice()) {
@@ -141,7 +141,8 @@ fn forward_statement(trail: &Trail, start: &KeyRef) -> String {
             counted(trail.may_have_come, &format!("{more}credential"))
         ));
     }
-    for (presented, verb) in [(&trail.entered, "entered"), (&trail.may_have_entered, "may have entered")] {
+    let may_have_entered = trail.may_have_entered.difference(&trail.entered).cloned().collect();
+    for (presented, verb) in [(&trail.entered, "entered"), (&may_have_entered, "may have entered")] {
         let scopes: Vec<String> = presented.iter().cloned().collect();
         if !scopes.is_empty() {
             let whose = if trail.came + trail.may_have_come > 0 { "it or they" } else { "it" };

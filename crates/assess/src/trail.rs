@@ -10,7 +10,7 @@ use ascribe_model::{
 use crate::evidence::EvidenceError;
 use crate::joins::is_collective;
 use crate::lineage::{Step, children, holders, parents};
-use crate::naming::{counted, credential_name, identity_name, node_name};
+use crate::naming::{counted, credential_name, identity_name, listed, node_name};
 use crate::verdict::{claim_of, gap_of};
 use crate::{Evidence, is_credential};
 
@@ -124,10 +124,30 @@ impl Trail {
         self.edges.iter().enumerate().map(|(position, edge)| claim_of(edge, position)).collect()
     }
 
-    /// Identities in which a walk back ends.
-    pub(crate) fn origins(&self) -> BTreeSet<&Node> {
-        let ends = self.edges.iter().filter(|edge| matches!(edge.kind, EdgeKind::Issued | EdgeKind::BoundTo));
-        ends.map(|edge| &edge.from).filter(|node| matches!(node, Node::Identity(_))).collect()
+    /// The identities in which a walk back ends, each with the machine for which the first credential was issued; not
+    /// where that credential is `told`, because a sentence about it names its machine anyway.
+    pub(crate) fn origins(&self, told: Option<&KeyRef>) -> BTreeSet<String> {
+        let ends = self.edges.iter().filter(|edge| {
+            matches!(edge.kind, EdgeKind::Issued | EdgeKind::BoundTo)
+                && matches!(edge.from, Node::Identity(_))
+        });
+        ends.map(|end| {
+            let is_told = matches!(&end.to, Node::Credential(credential) if Some(&credential.uid) == told);
+            let machines = self.edges.iter().filter(|edge| {
+                edge.kind == EdgeKind::BoundTo
+                    && edge.grade == JoinGrade::A
+                    && edge.to == end.to
+                    && !std::ptr::eq(*edge, end)
+            });
+            let machines: Vec<String> = machines.map(|edge| node_name(&edge.from)).collect();
+            let origin = node_name(&end.from);
+            if machines.is_empty() || is_told {
+                origin
+            } else {
+                format!("{origin} for {}", listed(&machines))
+            }
+        })
+        .collect()
     }
 
     fn count(&mut self, step: &Step, sure: bool) {

@@ -353,7 +353,7 @@ fn act_statement(holding: &Holding, event: &Event, trail: &Trail) -> String {
     }
     let actor = [identity_name(&event.actor)];
     statement.push_str(&issued_to_another(holding, &actor));
-    statement + &goes_back(trail, &actor)
+    statement + &goes_back(trail, None, &actor)
 }
 
 fn held_statement(holding: &Holding, credential: &Credential, trail: &Trail) -> String {
@@ -378,7 +378,7 @@ fn held_statement(holding: &Holding, credential: &Credential, trail: &Trail) -> 
         statement.push_str(&issued_to_another(holding, &users));
     }
     statement.push_str(&workloads(&trail.edges, &credential.uid));
-    statement + &goes_back(trail, &users)
+    statement + &goes_back(trail, Some(&credential.uid), &users)
 }
 
 /// Whom the credential was issued to, where that is not the name under which it was used.
@@ -389,8 +389,8 @@ fn issued_to_another(holding: &Holding, known: &[String]) -> String {
 }
 
 /// Where the trail ends, unless that is whom the sentence has just named.
-fn goes_back(trail: &Trail, named: &[String]) -> String {
-    let origins = trail.origins().into_iter().map(node_name);
+fn goes_back(trail: &Trail, told: Option<&KeyRef>, named: &[String]) -> String {
+    let origins = trail.origins(told).into_iter();
     let origins: Vec<String> = origins.filter(|origin| !named.contains(origin)).collect();
     if origins.is_empty() { String::new() } else { format!("; it goes back to {}", listed(&origins)) }
 }

@@ -20,7 +20,7 @@ pub(super) struct Candidate {
     pub(super) shown_by: Arc<Event>,
     /// The request that it is of: the least id among its copies.
     pub(super) request: EventId,
-    /// The edge to the copy that names the parent, where the record of the issue itself does not.
+    /// The edge to the copy that names the parent, where there are several copies of the request.
     pub(super) twin: Option<Step>,
 }
 
@@ -93,9 +93,13 @@ pub(super) fn unresolved(rule: &str, credential: &Credential, reason: String, sh
     }
 }
 
-/// The candidate that the strongest join gives, by the fewest records.
-fn nearest(candidates: Vec<Candidate>) -> Option<Candidate> {
-    candidates.into_iter().min_by(|left, right| order(left).cmp(&order(right)))
+/// The candidate that the strongest join gives, by the fewest records; with the copy of its request, where there is one.
+fn nearest(mut candidates: Vec<Candidate>) -> Option<Candidate> {
+    candidates.sort_by(|left, right| order(left).cmp(&order(right)));
+    let mut candidates = candidates.into_iter();
+    let first = candidates.next()?;
+    let copy = candidates.find(|other| other.request == first.request && other.twin.is_some());
+    Some(Candidate { twin: first.twin.or(copy.and_then(|copy| copy.twin)), ..first })
 }
 
 fn order(candidate: &Candidate) -> (JoinGrade, usize, &[EventId]) {
