@@ -17,6 +17,8 @@ use crate::hex;
 /// How a column's values are packed in Parquet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
+    /// One of a handful of words: a dictionary, and no statistics, since every row group has most of them.
+    Choice,
     /// Few distinct values: a dictionary.
     Dictionary,
     /// Nearly every value is new: plain bytes, and no statistics, since they would span all values.
@@ -71,6 +73,10 @@ pub(crate) trait Columns: Default + Send {
     }
 }
 
+/// One of the words that the event format lists for the field.
+pub(crate) enum Choice {}
+/// One of the words that the event format lists for the field, or none.
+pub(crate) enum MaybeChoice {}
 /// Text with few distinct values.
 pub(crate) enum Word {}
 /// Text with few distinct values, or none.
@@ -172,6 +178,8 @@ macro_rules! text_cell {
         }
     };
 }
+text_cell!(Choice, &'a str, false, Choice, append_value);
+text_cell!(MaybeChoice, Option<&'a str>, true, Choice, append_option);
 text_cell!(Word, &'a str, false, Dictionary, append_value);
 text_cell!(MaybeWord, Option<&'a str>, true, Dictionary, append_option);
 text_cell!(Text, &'a str, false, Distinct, append_value);
@@ -245,7 +253,7 @@ impl Cell for Flag {
     type Builder = BooleanBuilder;
     const KIND: &'static str = "flag";
     const NULLABLE: bool = false;
-    const PACKING: Packing = Packing::Dictionary;
+    const PACKING: Packing = Packing::Choice;
     fn append(builder: &mut BooleanBuilder, value: bool) {
         builder.append_value(value);
     }

@@ -105,6 +105,9 @@ fn properties<C: Columns>() -> Result<WriterProperties, ParquetError> {
     for column in C::COLUMNS {
         let path = ColumnPath::from(column.name);
         builder = match column.packing {
+            Packing::Choice => builder
+                .set_column_dictionary_enabled(path.clone(), true)
+                .set_column_statistics_enabled(path, EnabledStatistics::None),
             Packing::Dictionary => builder.set_column_dictionary_enabled(path, true),
             Packing::Distinct => builder
                 .set_column_dictionary_enabled(path.clone(), false)

@@ -4,8 +4,8 @@
 //! keys (value, kind, scope) and of the stream, then of the hour. This file deliberately does not know how rows are made (`rows.rs`) or written (`table_file.rs`).
 
 use crate::cell::{
-    Column, Columns, Flag, Id, MaybeMoment, MaybeText, MaybeWhole, MaybeWord, Moment, Small, Text, Whole,
-    Word, table,
+    Choice, Column, Columns, Flag, Id, MaybeChoice, MaybeMoment, MaybeText, MaybeWhole, MaybeWord, Moment,
+    Small, Text, Whole, Word, table,
 };
 
 /// A table as the format document states it.
@@ -58,21 +58,21 @@ table! {
         /// Smallest step that the stated moment can express, in nanoseconds.
         time_precision_ns: Whole,
         /// Where the moment comes from.
-        time_basis: Word,
+        time_basis: Choice,
         /// What sort of act.
-        verb: Word,
+        verb: Choice,
         /// Service that offers the operation.
         service: Word,
         /// Operation in the source's words.
         operation: Word,
         /// How it ended, in one word.
-        status: Word,
+        status: Choice,
         /// The source's code for the outcome.
         status_code: MaybeWord,
         /// The source's sentence on the outcome.
         status_detail: MaybeWord,
         /// Kind of the identity that acted.
-        actor_kind: Word,
+        actor_kind: Choice,
         /// Namespace of the acting identity's key.
         actor_uid_kind: Word,
         /// The acting identity's key.
@@ -90,7 +90,7 @@ table! {
         /// Identifier of the credential used.
         credential: MaybeWord,
         /// What sort of secret it is.
-        credential_class: MaybeWord,
+        credential_class: MaybeChoice,
         /// The record's own id.
         native_uid: MaybeText,
         /// The request's own id.
@@ -130,7 +130,7 @@ table! {
         /// Position of the event among those of its record.
         ordinal: Small,
         /// What the event has to do with the value.
-        role: Word,
+        role: Choice,
         /// Namespace of the value.
         kind: Word,
         /// Where the value is unique; empty where it is unique everywhere.
@@ -138,9 +138,9 @@ table! {
         /// The value.
         value: Word,
         /// How the value stands to the identifier.
-        form: Word,
+        form: Choice,
         /// Who vouches for it.
-        trust: Word,
+        trust: Choice,
         /// Moment that the record ties to the value.
         at: MaybeMoment,
     }
@@ -154,7 +154,7 @@ table! {
         /// Position of the event among those of its record.
         ordinal: Small,
         /// What happens to the credential.
-        kind: Word,
+        kind: Choice,
         /// Namespace of the credential.
         credential_kind: MaybeWord,
         /// Scope in which it is unique.
@@ -162,7 +162,7 @@ table! {
         /// Identifier of the credential.
         credential: MaybeWord,
         /// What sort of secret it is.
-        credential_class: MaybeWord,
+        credential_class: MaybeChoice,
         /// Credentials that are meant where none is named.
         selector: MaybeWord,
         /// Who the credential speaks for, as `kind:uid`.
@@ -230,7 +230,7 @@ table! {
         /// How many events.
         events: Whole,
         /// State of coverage: `unknown` until something proves more.
-        state: Word,
+        state: Choice,
     }
 }
 
