@@ -105,6 +105,24 @@ fn a_ring_of_credentials_ends_and_is_contradicted() {
     }
 }
 
+#[test]
+fn more_sessions_of_one_name_than_are_compared_leave_the_origin_open() {
+    let issue = |second: i64| {
+        let caller = Caller::Bearer(u8::try_from(second % 100).unwrap());
+        let act = Act::Issue { caller, credential: None, session: 0, copy_of: None, machine: None };
+        event(&act, Some(second))
+    };
+    let usage = event(&Act::Use { credential: 201, session: Some((0, 1)) }, Some(5_000));
+    for (issues, open) in [(1_024, false), (1_025, true)] {
+        let events: Vec<Event> =
+            (0..issues).map(|index| issue(index * 3 + 1)).chain([usage.clone()]).collect();
+        let evidence = Recorded::new(events, Scope::default());
+        let body = chain(&evidence, &subject("K201"), Direction::Back, question()).unwrap();
+        assert_eq!(body.edges[0].grade == JoinGrade::D, open, "{issues} records: {}", body.statement);
+        assert_eq!(body.statement.contains("no more than 1024 are compared"), open, "{}", body.statement);
+    }
+}
+
 /// Children one hop forward are exactly those from which one hop back leads here.
 fn forward_and_back_agree_over(events: &[Event]) -> TestCaseResult {
     let evidence = Recorded::new(events.to_vec(), Scope::default());
