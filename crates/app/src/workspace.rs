@@ -138,7 +138,7 @@ impl Workspace {
         let key_path = workspace.key_path();
         let key = KeyPair::generate(origin).map_err(|source| key_error(&key_path, source))?;
         key.save(&key_path).map_err(|source| key_error(&key_path, source))?;
-        workspace.write(&workspace.verifier_path(), &format!("{}\n", key.verifier()))?;
+        write(&workspace.verifier_path(), &format!("{}\n", key.verifier()))?;
         Ok((workspace, key))
     }
 
@@ -155,9 +155,10 @@ impl Workspace {
              origin = {:?}\n\
              # Where the last signed checkpoint is kept. Another volume guards against a restored backup.\n\
              anchor = {:?}\n",
-            self.settings.origin, self.settings.anchor
+            self.settings.origin,
+            self.settings.anchor.to_string_lossy()
         );
-        self.write(&path, &text)
+        write(&path, &text)
     }
 
     /// Folders of the ledger and its anchor.
@@ -198,11 +199,6 @@ impl Workspace {
     fn key_path(&self) -> PathBuf {
         self.root.join("keys/ledger.key")
     }
-
-    fn write(&self, path: &Path, text: &str) -> Result<(), WorkspaceError> {
-        ascribe_ledger::durable::replace_file(path, text.as_bytes())
-            .map_err(|source| WorkspaceError::Write { path: shown(path), source })
-    }
 }
 
 impl WorkspaceError {
@@ -221,6 +217,11 @@ impl WorkspaceError {
             Self::Key { .. } => "restore `keys/` from its backup; a ledger cannot go on under another key",
         }
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), WorkspaceError> {
+    ascribe_ledger::durable::replace_file(path, text.as_bytes())
+        .map_err(|source| WorkspaceError::Write { path: shown(path), source })
 }
 
 fn key_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> WorkspaceError {

@@ -35,8 +35,8 @@ fn harmless(character: char) -> bool {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2069}'
         | '\u{feff}'
-        | '\u{061c}' => false,
-        '\u{e0000}'..='\u{e007f}' => false,
+        | '\u{061c}'
+        | '\u{e0000}'..='\u{e007f}' => false,
         other => !other.is_control(),
     }
 }

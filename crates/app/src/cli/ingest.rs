@@ -54,7 +54,7 @@ pub fn ingest(asked: &Asked<'_>, arguments: &IngestArguments) -> Result<Exit, Fa
         progress,
     };
     let ingested = ops::ingest(asked.evidence, &request);
-    bar.bar.finish_and_clear();
+    bar.drawn.finish_and_clear();
     let ingested = ingested?;
     for problem in &ingested.problems {
         say(&format!("warning: {problem}\nhint: {}", problem.hint()));
@@ -175,7 +175,7 @@ fn remark(count: u64, what: &str) -> String {
 
 /// A bar for people.
 struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     objects: AtomicU64,
     done: AtomicU64,
 }
@@ -187,23 +187,23 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, objects: AtomicU64::new(0), done: AtomicU64::new(0) }
+        Self { drawn: bar, objects: AtomicU64::new(0), done: AtomicU64::new(0) }
     }
 }
 
 impl Progress for Bar {
     fn planned(&self, objects: u64, bytes: u64) {
         self.objects.store(objects, Ordering::Relaxed);
-        self.bar.set_length(bytes);
+        self.drawn.set_length(bytes);
     }
 
     fn read(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        self.drawn.inc(bytes);
     }
 
     fn object_done(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.bar.set_message(format!("{done}/{} objects", self.objects.load(Ordering::Relaxed)));
+        self.drawn.set_message(format!("{done}/{} objects", self.objects.load(Ordering::Relaxed)));
     }
 
     fn acknowledged(&self, _size: u64) {}

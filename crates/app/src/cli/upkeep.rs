@@ -90,7 +90,7 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         "valid": valid,
         "size": size,
         "root": root,
-        "checkpoint": report.checkpoint.as_ref().map(|checkpoint| checkpoint.note()),
+        "checkpoint": report.checkpoint.as_ref().map(ascribe_ledger::SignedCheckpoint::note),
         "entries": kinds,
         "checked": checked.iter().copied().collect::<BTreeMap<_, _>>(),
         "problems": problems,
@@ -135,8 +135,9 @@ fn with_causes(problem: &ascribe_ledger::Problem) -> String {
 fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more: &str) -> String {
     match output {
         Output::Table => {
-            let lines: String = rows.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect();
-            format!("{lines}{more}")
+            let lines: Vec<String> =
+                rows.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect();
+            format!("{}{more}", lines.concat())
         }
         Output::Json => format!("{value:#}\n"),
         Output::Jsonl => format!("{value}\n"),

@@ -215,12 +215,11 @@ impl<'a> Committer<'a> {
         let name = stream_name(&stream);
         let key = KeyRef { kind: STREAM_KIND, scope: String::new(), value: name.clone() };
         let known = self.known_streams.leaves(&key, &[Role::Native], None, 1).map_err(IngestError::Store)?;
-        let leaf = match known.leaves.first() {
-            Some(&leaf) => leaf,
-            None => {
-                let bytes = serde_json::to_vec(&stream).map_err(IngestError::Form)?;
-                self.make(Kind::Stream, None, bytes, Folded::Stream(stream.clone()))
-            }
+        let leaf = if let Some(&leaf) = known.leaves.first() {
+            leaf
+        } else {
+            let bytes = serde_json::to_vec(&stream).map_err(IngestError::Form)?;
+            self.make(Kind::Stream, None, bytes, Folded::Stream(stream.clone()))
         };
         self.report.streams.insert(name);
         self.streams.insert(stream, leaf);

@@ -191,15 +191,14 @@ impl<R: Read> Decoder<R> {
 
     fn fault(&self, source: io::Error) -> DecodeFault {
         let encoded_offset = self.consumed();
-        match (self.encoding.name(), source.kind()) {
-            (None, _) => DecodeFault::Input { encoded_offset, source },
-            (Some(encoding), io::ErrorKind::UnexpectedEof) => {
+        match self.encoding.name() {
+            Some(encoding) if source.kind() == io::ErrorKind::UnexpectedEof => {
                 DecodeFault::Truncated { encoding, encoded_offset }
             }
-            (Some(encoding), _) if source.raw_os_error().is_none() => {
+            Some(encoding) if source.raw_os_error().is_none() => {
                 DecodeFault::Damaged { encoding, encoded_offset, source }
             }
-            (Some(_), _) => DecodeFault::Input { encoded_offset, source },
+            _ => DecodeFault::Input { encoded_offset, source },
         }
     }
 

@@ -90,17 +90,16 @@ pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, In
             scope.spawn(|| work(&next, &reads));
         }
         let mut committer = Committer::new(ledger, &before, plan.clock, plan.progress, folder_in);
-        let committed = commit(&mut committer, plan.objects.iter(), &order_out);
+        let outcome = commit(&mut committer, plan.objects.iter(), &order_out);
         // Workers that wait for a place in a queue see that nobody takes messages any more.
         drop(order_out);
-        let finished = committed.and_then(|()| committer.finish());
+        let finished = outcome.and_then(|()| committer.finish());
         let folded = folding.join().map_err(|_| IngestError::FolderStopped)?.map_err(IngestError::Fold);
         match (finished, folded) {
             (Ok((ledger, report)), Ok(Some((store, counts)))) => settle(&ledger, store, counts, report),
             (Ok(_), Ok(None)) => Err(IngestError::FolderStopped),
             // The store's own failure explains why the committer found it gone.
-            (Err(IngestError::FolderStopped), Err(failed)) => Err(failed),
-            (Err(failed), _) | (Ok(_), Err(failed)) => Err(failed),
+            (Err(IngestError::FolderStopped) | Ok(_), Err(failed)) | (Err(failed), _) => Err(failed),
         }
     })
 }

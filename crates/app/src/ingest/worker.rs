@@ -401,3 +401,58 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write throw-away files")]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Somebody who writes to the file while it is read.
+    struct Writer(PathBuf);
+
+    impl Progress for Writer {
+        fn planned(&self, _objects: u64, _bytes: u64) {}
+
+        fn read(&self, _bytes: u64) {
+            let mut file = OpenOptions::new().append(true).open(&self.0).unwrap();
+            file.write_all(b"{\"later\":1}\n").unwrap();
+        }
+
+        fn object_done(&self) {}
+
+        fn acknowledged(&self, _size: u64) {}
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_taken_as_it_was_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grows.json");
+        std::fs::write(&path, b"{\"unknown\":1}\n").unwrap();
+        let writer = Writer(path.clone());
+        let known = |_: &str| Ok(Known::No);
+        let reads = Reads { context: Context::default(), known: &known, progress: &writer };
+        let mut messages = Vec::new();
+        let sent = read_object(&InputObject::File(path), &reads, &mut |message| {
+            messages.push(message);
+            Ok(())
+        });
+        assert!(sent.is_ok());
+        let closed = messages.iter().find_map(|message| match message {
+            Message::Closed(closed) => Some(closed),
+            _ => None,
+        });
+        assert_eq!(
+            closed.map(|closed| (closed.decoded_bytes, closed.rejects)),
+            Some((14, 1)),
+            "{messages:?}"
+        );
+        let told = messages.iter().any(
+            |message| matches!(message, Message::Notice(notice) if notice.message.contains("it grew by")),
+        );
+        assert!(told, "{messages:?}");
+    }
+}

@@ -11,6 +11,7 @@ use ascribe_ledger::Reader;
 use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan, Timestamp};
 use ascribe_store::Store;
 
+use super::upkeep::parser_versions;
 use crate::ingest::{CatchUpError, Rereader, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -48,6 +49,9 @@ pub enum OpenError {
     /// The store cannot be brought up to the ledger.
     #[error("cannot bring the store up to the ledger")]
     CatchUp(#[from] CatchUpError),
+    /// The store was derived by other parsers, and may hold other events than these would find.
+    #[error("the store was derived by parsers of other versions than this program's")]
+    OtherParsers,
 }
 
 impl OpenEvidence {
@@ -59,6 +63,9 @@ impl OpenEvidence {
         let workspace = Workspace::open(root)?;
         let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
         let mut store = Store::open(&workspace.store_path()).map_err(OpenError::Store)?;
+        if *store.parsers() != parser_versions() {
+            return Err(OpenError::OtherParsers);
+        }
         if store.folded() != reader.size() {
             catch_up(&mut store, &reader)?;
         }
@@ -140,7 +147,9 @@ impl OpenError {
         match self {
             Self::Workspace(error) => error.hint(),
             Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
-            Self::Store(_) => "the store is derived: `ascribe rebuild` makes it anew from the ledger",
+            Self::Store(_) | Self::OtherParsers => {
+                "the store is derived: `ascribe rebuild` makes it anew from the ledger"
+            }
             Self::CatchUp(_) => {
                 "check that the folder can be written, or `ascribe rebuild` the store from the ledger"
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 use ascribe_ledger::{Ledger, Recovery};
 use ascribe_store::Store;
 
+use super::upkeep::parser_versions;
 use crate::clock;
 use crate::ingest::{
     CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
@@ -59,6 +60,9 @@ pub enum IngestFailure {
     /// The store cannot be brought up to the ledger.
     #[error("cannot bring the store up to the ledger")]
     CatchUp(#[source] CatchUpError),
+    /// The store was derived by other parsers, and may hold other events than these would find.
+    #[error("the store was derived by parsers of other versions than this program's")]
+    OtherParsers,
     /// The run stopped.
     #[error("the run stopped; what was acknowledged is on disk")]
     Run(#[source] IngestError),
@@ -75,6 +79,9 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         .map_err(|error| IngestFailure::Ledger(Box::new(error)))?;
     let reader = ledger.reader().map_err(IngestFailure::Read)?;
     let mut store = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
+    if *store.parsers() != parser_versions() {
+        return Err(IngestFailure::OtherParsers);
+    }
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
@@ -106,7 +113,7 @@ impl IngestFailure {
                 _ => "`ascribe verify` lists everything that is damaged or missing; nothing was changed",
             },
             Self::Read(_) => "`ascribe verify` lists everything that is damaged or missing",
-            Self::Store(_) | Self::CatchUp(_) => {
+            Self::Store(_) | Self::CatchUp(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
             }
             Self::Run(IngestError::Fold(_) | IngestError::Store(_)) => {

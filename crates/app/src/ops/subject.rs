@@ -26,57 +26,75 @@ pub enum Resolved {
 /// Finds what `text` names: exactly, or by a beginning that only one thing has.
 pub fn resolve(evidence: &OpenEvidence, text: &str) -> Result<Resolved, QuestionError> {
     let text = text.trim();
-    let wanted = without_kind(text);
-    let exact = evidence.store.find(wanted.value).map_err(QuestionError::Store)?;
-    let exact: Vec<Found> = exact.into_iter().filter(|found| wanted.fits(&found.key)).collect();
-    if !exact.is_empty() {
-        return pick(evidence, text, exact).map(Resolved::Subject);
+    let readings = readings(text);
+    for wanted in &readings {
+        let exact = fitting(wanted, evidence.store.find(wanted.value))?;
+        if !exact.is_empty() {
+            return pick(evidence, text, &exact).map(Resolved::Subject);
+        }
     }
-    let begun = evidence.store.find_prefix(wanted.value, NAMES_MAX).map_err(QuestionError::Store)?;
-    let begun: Vec<Found> = begun.into_iter().filter(|found| wanted.fits(&found.key)).collect();
-    if begun.is_empty() {
-        let suggestions = evidence.store.suggest(wanted.value, 5).map_err(QuestionError::Store)?;
-        return Ok(Resolved::Nothing(suggestions));
+    for wanted in &readings {
+        let begun = fitting(wanted, evidence.store.find_prefix(wanted.value, NAMES_MAX))?;
+        let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
+        match values.len() {
+            0 => {}
+            1 => return pick(evidence, text, &begun).map(Resolved::Subject),
+            _ => {
+                let names = begun.iter().map(|found| found.key.to_string()).collect();
+                return Err(QuestionError::Several { text: text.to_owned(), names });
+            }
+        }
     }
-    let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
-    if values.len() > 1 {
-        let names = begun.iter().map(|found| found.key.to_string()).collect();
-        return Err(QuestionError::Several { text: text.to_owned(), names });
-    }
-    pick(evidence, text, begun).map(Resolved::Subject)
+    let value = readings.last().map_or(text, |wanted| wanted.value);
+    evidence.store.suggest(value, 5).map(Resolved::Nothing).map_err(QuestionError::Store)
 }
 
-/// A name, with the kind and scope of key where they were typed too: `kind:value` or `kind@scope:value`.
+/// A name, with the kind and scope of key where they were typed too.
 struct Wanted<'t> {
     kind: Option<&'t str>,
     scope: Option<&'t str>,
     value: &'t str,
 }
 
-fn without_kind(text: &str) -> Wanted<'_> {
-    let (mut kind, mut scope, mut value) = (None, None, text);
-    if let Some((before, after)) = text.split_once(':') {
-        let (name, at) = before.split_once('@').map_or((before, None), |(name, at)| (name, Some(at)));
-        let is_kind = name.contains('.')
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
-        if is_kind {
-            (kind, scope, value) = (Some(name), at, after);
-        }
+/// What a typed text can mean: itself, `kind:value`, or `kind@scope:value`. A scope may hold colons of its own, such
+/// as that of an EKS cluster, so each colon could be the one before the value.
+fn readings(text: &str) -> Vec<Wanted<'_>> {
+    let mut readings = vec![Wanted { kind: None, scope: None, value: text }];
+    let kind_end = text.find([':', '@']).unwrap_or(0);
+    let kind = &text[..kind_end];
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte);
+    if !kind.contains('.') || !kind.bytes().all(is_word) {
+        return readings;
     }
-    Wanted { kind, scope, value }
+    let rest = &text[kind_end + 1..];
+    if text[kind_end..].starts_with(':') {
+        readings.push(Wanted { kind: Some(kind), scope: None, value: rest });
+    } else {
+        let colons = rest.match_indices(':');
+        readings.extend(colons.map(|(at, _)| Wanted {
+            kind: Some(kind),
+            scope: Some(&rest[..at]),
+            value: &rest[at + 1..],
+        }));
+    }
+    readings
 }
 
-impl Wanted<'_> {
-    fn fits(&self, key: &KeyRef) -> bool {
-        self.kind.is_none_or(|kind| kind == key.kind.name())
-            && self.scope.is_none_or(|scope| scope == key.scope)
-    }
+fn fitting(
+    wanted: &Wanted<'_>,
+    found: Result<Vec<Found>, ascribe_store::ReadError>,
+) -> Result<Vec<Found>, QuestionError> {
+    let mut found = found.map_err(QuestionError::Store)?;
+    found.retain(|found| {
+        let key = &found.key;
+        wanted.kind.is_none_or(|kind| kind == key.kind.name())
+            && wanted.scope.is_none_or(|scope| scope == key.scope)
+    });
+    Ok(found)
 }
 
 /// Decides among things of one name: a credential, then a single event, then an identity.
-fn pick(evidence: &OpenEvidence, text: &str, found: Vec<Found>) -> Result<Subject, QuestionError> {
+fn pick(evidence: &OpenEvidence, text: &str, found: &[Found]) -> Result<Subject, QuestionError> {
     let credentials: Vec<&Found> = found.iter().filter(|found| is_credential(&found.key.kind)).collect();
     match credentials.as_slice() {
         [one] => return credential(evidence, &one.key).map(Subject::Key),
@@ -94,7 +112,7 @@ fn pick(evidence: &OpenEvidence, text: &str, found: Vec<Found>) -> Result<Subjec
             }),
         };
     }
-    let names = credentials_used_by(evidence, &found)?;
+    let names = credentials_used_by(evidence, found)?;
     match names.as_slice() {
         [one] => credential(evidence, one).map(Subject::Key),
         names => {
@@ -167,4 +185,28 @@ fn credential(evidence: &OpenEvidence, key: &KeyRef) -> Result<Credential, Quest
         }
     }
     Ok(Credential { uid: key.clone(), class: CredentialClass::Unknown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_may_hold_colons() {
+        let texts: Vec<String> = readings("k8s.credential@eks:1/prod:JTI=5")
+            .iter()
+            .map(|wanted| format!("{:?} {:?} {}", wanted.kind, wanted.scope, wanted.value))
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "None None k8s.credential@eks:1/prod:JTI=5",
+                "Some(\"k8s.credential\") Some(\"eks\") 1/prod:JTI=5",
+                "Some(\"k8s.credential\") Some(\"eks:1/prod\") JTI=5",
+            ]
+        );
+        assert_eq!(readings("aws.access_key:AKIA").len(), 2);
+        assert_eq!(readings("arn:aws:iam::1:role/x").len(), 1, "an ARN names no kind");
+        assert_eq!(readings("").len(), 1);
+    }
 }

@@ -1,5 +1,13 @@
 //! The program as its users meet it: the binary is run, and what it prints and leaves behind is checked.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::naive_bytecount,
+    reason = "a test that cannot go on fails, and writes throw-away files"
+)]
+
 mod answers;
 mod bad_input;
 mod crash;
