@@ -10,9 +10,8 @@ use ascribe_sources::RejectReason;
 use ascribe_store::{RANGE, Store};
 
 use super::InputObject;
-use super::piece::{Batch, Content, Folded, Message, ObjectStart, Piece};
-use super::pipeline::IngestError;
-use super::progress::Progress;
+use super::piece::{Batch, Buffers, Content, Folded, Message, ObjectStart, Piece};
+use super::pipeline::{IngestError, Plan};
 use super::report::IngestReport;
 
 /// Bytes that one group commit gathers before it is written and synced.
@@ -43,9 +42,9 @@ pub struct Appended {
 pub struct Committer<'a> {
     pub ledger: Ledger,
     pub known_streams: &'a Store,
-    pub clock: fn() -> Timestamp,
-    pub progress: &'a dyn Progress,
+    pub plan: &'a Plan<'a>,
     pub folder: SyncSender<ToStore>,
+    pub buffers: &'a Buffers,
     pub report: IngestReport,
     streams: BTreeMap<StreamEntry, u64>,
     group: Group,
@@ -84,13 +83,13 @@ impl<'a> Committer<'a> {
     pub fn new(
         ledger: Ledger,
         known_streams: &'a Store,
-        clock: fn() -> Timestamp,
-        progress: &'a dyn Progress,
+        plan: &'a Plan<'a>,
         folder: SyncSender<ToStore>,
+        buffers: &'a Buffers,
     ) -> Self {
         let report = IngestReport { schema: "ascribe/ingest/v1", ..IngestReport::default() };
         let (streams, group) = (BTreeMap::new(), Group::default());
-        Self { ledger, known_streams, clock, progress, folder, report, streams, group }
+        Self { ledger, known_streams, plan, folder, buffers, report, streams, group }
     }
 
     /// Commits everything that one worker sends about one object.
@@ -124,7 +123,7 @@ impl<'a> Committer<'a> {
                 }
             }
         }
-        self.progress.object_done();
+        self.plan.progress.object_done();
         Ok(())
     }
 
@@ -251,16 +250,16 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         let group = std::mem::take(&mut self.group);
-        let received_at = (self.clock)();
+        let received_at = (self.plan.clock)();
         let before = self.ledger.size();
         self.append(&group, received_at)?;
         let size = self.ledger.size();
-        self.progress.acknowledged(size);
+        self.plan.progress.acknowledged(size);
         if size / RANGE > before / RANGE {
             // The store publishes a complete range as soon as it has it, and must not be ahead of the checkpoint.
             self.ledger.checkpoint().map_err(IngestError::Checkpoint)?;
         }
-        let appended = Appended { received_at, entries: group.into_folded() };
+        let appended = Appended { received_at, entries: group.into_folded(self.buffers) };
         self.folder.send(ToStore::Appended(appended)).map_err(|_| IngestError::FolderStopped)
     }
 
@@ -311,8 +310,12 @@ impl Group {
     }
 
     /// What the entries mean to the store; the bytes are let go.
-    fn into_folded(self) -> Vec<Folded> {
-        let mut pieces: Vec<_> = self.batches.into_iter().map(|batch| batch.pieces.into_iter()).collect();
+    fn into_folded(self, buffers: &Buffers) -> Vec<Folded> {
+        let batches = self.batches.into_iter().map(|batch| {
+            buffers.give(batch.bytes);
+            batch.pieces.into_iter()
+        });
+        let mut pieces: Vec<_> = batches.collect();
         let mut folded = Vec::with_capacity(self.entries.len());
         for pending in self.entries {
             let (stream, object) = (pending.stream, pending.object);

@@ -1,6 +1,7 @@
 //! What a worker makes of an object, and what becomes of it in ledger and store.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 use ascribe_ledger::Span;
 use ascribe_model::{Event, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
@@ -59,6 +60,31 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// The pieces in it, in order.
     pub pieces: Vec<Piece>,
+}
+
+/// Buffers of batches that were committed, for those to come: a buffer of a mebibyte that is asked for anew costs as
+/// much as parsing a tenth of what it holds.
+#[derive(Debug, Default)]
+pub struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    /// More would only hold memory.
+    const KEPT_MAX: usize = 16;
+
+    /// An empty buffer.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that grew for a large record would pin its memory.
+        if kept.len() < Self::KEPT_MAX && buffer.capacity() <= 4 * 1024 * 1024 {
+            kept.push(buffer);
+        }
+    }
 }
 
 /// A record or a reject.

@@ -13,7 +13,7 @@ use ascribe_store::Store;
 use super::commit::{Committer, ToStore};
 use super::fold::{CatchUpError, Folder, Folding};
 use super::known::known_object;
-use super::piece::Message;
+use super::piece::{Buffers, Message};
 use super::progress::Progress;
 use super::report::IngestReport;
 use super::worker::{Reads, Stopped, read_object};
@@ -80,7 +80,9 @@ pub enum IngestError {
 pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, IngestError> {
     let Destination { ledger, store, reader, before } = destination;
     let known = |digest: &str| known_object(&before, &reader, digest);
-    let reads = Reads { context: Context { scope: plan.scope }, known: &known, progress: plan.progress };
+    let buffers = Buffers::default();
+    let context = Context { scope: plan.scope };
+    let reads = Reads { context, known: &known, progress: plan.progress, buffers: &buffers };
     let (folder_in, folder_out) = sync_channel(GROUPS_WAITING);
     let (order_in, order_out) = sync_channel(plan.workers.get() * 2);
     let next = Mutex::new((plan.objects.iter(), order_in));
@@ -89,7 +91,7 @@ pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, In
         for _ in 0..plan.workers.get() {
             scope.spawn(|| work(&next, &reads));
         }
-        let mut committer = Committer::new(ledger, &before, plan.clock, plan.progress, folder_in);
+        let mut committer = Committer::new(ledger, &before, plan, folder_in, &buffers);
         let outcome = commit(&mut committer, plan.objects.iter(), &order_out);
         // Workers that wait for a place in a queue see that nobody takes messages any more.
         drop(order_out);

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::InputObject;
 use super::decode::{DecodeFault, Decoder};
 use super::known::{Known, KnownError};
-use super::piece::{Batch, Content, Message, Notice, ObjectStart, Piece};
+use super::piece::{Batch, Buffers, Content, Message, Notice, ObjectStart, Piece};
 use super::progress::Progress;
 
 /// Decoded bytes that are framed at a time; a batch is about this large.
@@ -34,6 +34,8 @@ pub struct Reads<'a> {
     pub known: &'a (dyn Fn(&str) -> Result<Known, KnownError> + Sync),
     /// Who watches.
     pub progress: &'a dyn Progress,
+    /// Memory for batches.
+    pub buffers: &'a Buffers,
 }
 
 /// Nobody takes messages any more: the committer failed.
@@ -251,8 +253,11 @@ impl<'a> Work<'a> {
         }
         self.totals.decoded_bytes += at as u64;
         self.offset += at as u64;
-        let rest = self.buffer.split_off(at);
-        (Batch { bytes: std::mem::replace(&mut self.buffer, rest), pieces }, open)
+        let mut rest = self.reads.buffers.take();
+        rest.extend_from_slice(&self.buffer[at..]);
+        let mut bytes = std::mem::replace(&mut self.buffer, rest);
+        bytes.truncate(at);
+        (Batch { bytes, pieces }, open)
     }
 
     fn record(&mut self, range: std::ops::Range<usize>) -> Option<Piece> {
@@ -434,7 +439,12 @@ mod tests {
         std::fs::write(&path, b"{\"unknown\":1}\n").unwrap();
         let writer = Writer(path.clone());
         let known = |_: &str| Ok(Known::No);
-        let reads = Reads { context: Context::default(), known: &known, progress: &writer };
+        let reads = Reads {
+            context: Context::default(),
+            known: &known,
+            progress: &writer,
+            buffers: &Buffers::default(),
+        };
         let mut messages = Vec::new();
         let sent = read_object(&InputObject::File(path), &reads, &mut |message| {
             messages.push(message);
