@@ -105,6 +105,7 @@ impl Evidence for OpenEvidence {
     fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
         let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
         let mut events = BTreeMap::new();
+        let read = found.leaves.len() as u64;
         for leaf in found.leaves {
             for event in self.events_at(leaf)? {
                 if event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed)) {
@@ -112,7 +113,14 @@ impl Evidence for OpenEvidence {
                 }
             }
         }
-        Ok(Page { events: events.into_values().collect(), total: found.total })
+        // One entry may hold several events: only where some entries were left out does the index count for them.
+        let mut total = events.len() as u64;
+        if found.total > read {
+            for role in roles {
+                total = total.max(self.tally(key, *role)?.count);
+            }
+        }
+        Ok(Page { events: events.into_values().collect(), total })
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

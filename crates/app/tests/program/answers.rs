@@ -189,3 +189,14 @@ fn hostile_names_are_shown_not_obeyed() {
     let csv = given.run(&["who", "AKIAEXAMPLEDEPLOY001", "--output", "csv"]).out;
     assert!(csv.contains("'=cmd") && !csv.contains(",=cmd"), "{csv}");
 }
+
+#[test]
+fn events_that_share_an_entry_are_all_counted() {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident/eks");
+    let given = Given::evidence();
+    given.ingest(&[samples]);
+    let who = given.json(&["who", "JTI=7591fde2-7a02-456f-a503-1cbf30a48f16"]);
+    let holders = &who["body"]["details"]["who"]["holders"];
+    assert_eq!(holders[1]["events"], 8, "eight uses in three deliveries: {who:#}");
+    assert!(!who["body"]["gaps"].to_string().contains("examined"), "every one was looked at: {who:#}");
+}

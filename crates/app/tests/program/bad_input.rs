@@ -261,7 +261,12 @@ fn read_only_folder() {
 fn two_writers_at_once() {
     let given = Given::evidence();
     let path = given.input("good.json", &lines(0, 3));
-    let mut first = given.program(&["ingest", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut first = given
+        .program(&["ingest", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let lock = given.root().join("ledger/lock");
     let mut ran = given.run(&["verify"]);
     // The first one holds the lock as soon as it has started; it then waits for its standard input.
