@@ -7,6 +7,7 @@
 //! <evidence>/ledger/          ground: docs/formats/ledger.md
 //! <evidence>/anchor/          the last checkpoint signed, kept apart
 //! <evidence>/store/           derived: docs/formats/store.md
+//! <evidence>/fold.lock        held by whoever folds the ledger into the store
 //! ```
 
 use std::fs;
@@ -169,6 +170,14 @@ impl Workspace {
     /// Folder of the store.
     pub fn store_path(&self) -> PathBuf {
         self.root.join("store")
+    }
+
+    /// Takes the right to fold into the store; it goes with the file. `None` where another program has it, or where
+    /// the folder cannot be written: the store then stays as it is.
+    pub fn fold_lock(&self) -> Option<fs::File> {
+        let path = self.root.join("fold.lock");
+        let file = fs::OpenOptions::new().create(true).append(true).open(path).ok()?;
+        file.try_lock().ok().map(|()| file)
     }
 
     /// The key that signs checkpoints.

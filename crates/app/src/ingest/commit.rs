@@ -182,6 +182,7 @@ impl<'a> Committer<'a> {
                     self.report.records += 1;
                     self.report.withheld += u64::from(spliced.is_some());
                     self.report.count_events(events);
+                    self.report.tell_unnamed(name, events);
                     let stream = events.first().map(|event| StreamEntry {
                         source: event.source.kind.clone(),
                         scope: event.source.scope.clone(),

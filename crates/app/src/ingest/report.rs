@@ -9,6 +9,10 @@ use super::piece::Notice;
 
 /// Rejects that a report shows with their place; the others are only counted.
 const EXAMPLES_MAX: usize = 50;
+/// Coverage hint of an event whose record does not name its scope (`docs/formats/event.md`).
+const UNNAMED_HINT: &str = "scope_unnamed";
+/// Notices that a report holds of what the records themselves say.
+const NOTICES_MAX: usize = 100;
 /// Rejects of one reason in one object that it shows.
 const EXAMPLES_ALIKE_MAX: usize = 2;
 
@@ -98,6 +102,24 @@ impl IngestReport {
                 }
                 None => self.undated += 1,
             }
+        }
+    }
+
+    /// Says once for each object when its records do not say where they come from.
+    pub fn tell_unnamed(&mut self, object: &str, events: &[Event]) {
+        let unnamed =
+            events.iter().any(|event| event.coverage_hints.iter().any(|hint| hint.kind == UNNAMED_HINT));
+        if unnamed
+            && self.notices.last().is_none_or(|last| last.object != object)
+            && self.notices.len() < NOTICES_MAX
+        {
+            self.notices.push(Notice {
+                object: object.to_owned(),
+                message: "its records do not say which cluster they come from; they count as `unnamed`"
+                    .to_owned(),
+                hint: "name it with `--scope NAME`: what two unnamed clusters hold cannot be told apart"
+                    .to_owned(),
+            });
         }
     }
 

@@ -61,15 +61,24 @@ impl OpenEvidence {
     /// [`OpenError`] when either half cannot be read.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let workspace = Workspace::open(root)?;
-        let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
+        // The store first: it is never ahead of the checkpoint that is read after it.
         let mut store = Store::open(&workspace.store_path()).map_err(OpenError::Store)?;
+        let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
         if *store.parsers() != parser_versions() {
             return Err(OpenError::OtherParsers);
         }
-        if store.folded() != reader.size() {
+        if store.folded() != reader.size()
+            && let Some(_lock) = workspace.fold_lock()
+        {
             catch_up(&mut store, &reader)?;
         }
         Ok(Self { reader, store, parsed: Mutex::default() })
+    }
+
+    /// Entries under the checkpoint that the store has not folded, because somebody else is at it or the folder cannot
+    /// be written. No question finds them.
+    pub fn unfolded(&self) -> u64 {
+        self.reader.size().saturating_sub(self.store.folded())
     }
 
     /// Events of one ledger entry.

@@ -63,6 +63,9 @@ pub enum IngestFailure {
     /// The store was derived by other parsers, and may hold other events than these would find.
     #[error("the store was derived by parsers of other versions than this program's")]
     OtherParsers,
+    /// Somebody else folds the ledger into the store.
+    #[error("the store is being written by another program")]
+    Folding,
     /// The run stopped.
     #[error("the run stopped; what was acknowledged is on disk")]
     Run(#[source] IngestError),
@@ -82,6 +85,7 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
     if *store.parsers() != parser_versions() {
         return Err(IngestFailure::OtherParsers);
     }
+    let _lock = workspace.fold_lock().ok_or(IngestFailure::Folding)?;
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
@@ -115,6 +119,9 @@ impl IngestFailure {
             Self::Read(_) => "`ascribe verify` lists everything that is damaged or missing",
             Self::Store(_) | Self::CatchUp(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
+            }
+            Self::Folding => {
+                "a question or a rebuild brings the store up to the ledger; try again in a moment"
             }
             Self::Run(IngestError::Fold(_) | IngestError::Store(_)) => {
                 "check that the disk is not full, then `ascribe rebuild`; the ledger is complete"

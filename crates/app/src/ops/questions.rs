@@ -305,7 +305,18 @@ fn nothing(evidence: &OpenEvidence, question: Question, suggestions: Vec<KeyRef>
 }
 
 /// Puts the proof side beside a body: where each cited event lies, and the checkpoint over it.
-fn finished(evidence: &OpenEvidence, body: Body) -> Answer {
+fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
+    if evidence.unfolded() > 0 {
+        body.gaps.push(Gap {
+            missing: format!(
+                "the last {} entries of the ledger: they are not in the store yet",
+                evidence.unfolded()
+            ),
+            settled_by:
+                "asking again when the ingest that runs has ended, or where the folder can be written"
+                    .to_owned(),
+        });
+    }
     let mut cited: BTreeSet<EventId> =
         body.claims.iter().flat_map(|claim| claim.events.iter().copied()).collect();
     cited.extend(body.edges.iter().flat_map(|edge| edge.evidence.iter().copied()));

@@ -68,6 +68,9 @@ pub enum UpkeepError {
         #[source]
         source: std::io::Error,
     },
+    /// Somebody else folds the ledger into the store, or the folder cannot be written.
+    #[error("the store is being written by another program, or cannot be written at all")]
+    Folding,
     /// The store cannot be derived.
     #[error("cannot derive the store")]
     CatchUp(#[from] CatchUpError),
@@ -104,6 +107,7 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
 pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
     let workspace = Workspace::open(root)?;
     let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
+    let _lock = workspace.fold_lock().ok_or(UpkeepError::Folding)?;
     let path = workspace.store_path();
     match std::fs::remove_dir_all(&path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -128,6 +132,7 @@ impl UpkeepError {
             }
             Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
             Self::Remove { .. } => "check who owns the folder, and that nothing else has it open",
+            Self::Folding => "wait for the ingest that runs to end; check that the folder can be written",
             Self::CatchUp(_) | Self::ReadStore(_) => {
                 "check that the disk is not full, then run `ascribe rebuild` again"
             }

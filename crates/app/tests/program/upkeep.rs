@@ -91,3 +91,18 @@ fn the_demo_runs_to_its_end() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("$ ascribe verify") && ran.out.contains("valid"), "{}", ran.out);
 }
+
+#[test]
+fn only_one_program_at_a_time_folds_into_the_store() {
+    let given = Given::evidence();
+    let path = given.input("a.json", &lines(0, 10));
+    let lock = std::fs::File::create(given.root().join("fold.lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = given.run(&["ingest", &path]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("the store is being written by another program"), "{}", ran.err);
+    assert_eq!(given.run(&["rebuild"]).code, 2);
+    assert_eq!(given.run(&["sources"]).code, 0, "a question needs no lock");
+    drop(lock);
+    assert_eq!(given.ingest(&[&path])["events"], 10);
+}
