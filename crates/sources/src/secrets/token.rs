@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::placeholder;
 use crate::source::Transform;
@@ -27,7 +27,7 @@ enum Shape {
     /// The anchor and a run of characters behind it.
     Run { class: fn(u8) -> bool, at_least: usize, check: fn(&[u8]) -> bool },
     /// The run alone; the anchor is a name that stays.
-    Value { class: fn(u8) -> bool, at_least: usize },
+    Value { class: fn(u8) -> bool, at_least: usize, check: fn(&[u8]) -> bool },
     /// `BEGIN` to `END` of a PEM block.
     PrivateKey,
     /// JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1).
@@ -97,25 +97,57 @@ pub(super) const FORMATS: &[TokenFormat] = &[
         &["SG."],
         Shape::Run { class: is_url_safe_or_dot, at_least: 66, check: is_sendgrid },
     ),
+    // A signer key of the notes that C2SP describes: name, key id and base64.
     plain(
-        "token.azure_account_key",
-        &["AccountKey="],
-        Shape::Value { class: is_base64_or_percent, at_least: 86 },
+        "token.note_key",
+        &["PRIVATE+KEY+"],
+        Shape::Run { class: is_bearer, at_least: 55, check: is_note_key },
     ),
+    plain("token.azure_account_key", &["AccountKey="], value(is_base64_or_percent, 86)),
     plain(
         "url.aws_signature",
-        &["X-Amz-Signature=", "x-amz-signature="],
-        Shape::Value { class: |byte| byte.is_ascii_hexdigit(), at_least: 64 },
+        &["X-Amz-Signature=", "x-amz-signature=", "X-Amz-Signature%3D", "x-amz-signature%3D"],
+        value(|byte| byte.is_ascii_hexdigit(), 64),
     ),
     plain(
         "url.aws_security_token",
-        &["X-Amz-Security-Token=", "x-amz-security-token="],
-        Shape::Value { class: is_base64_or_percent, at_least: 16 },
+        &[
+            "X-Amz-Security-Token=",
+            "x-amz-security-token=",
+            "X-Amz-Security-Token%3D",
+            "x-amz-security-token%3D",
+        ],
+        value(is_base64_or_percent, 16),
+    ),
+    // Signature version 2 of S3, and CloudFront. `;` is what is left of `&amp;`.
+    plain("url.signature", &["?Signature=", "&Signature=", ";Signature="], value(is_base64_or_percent, 16)),
+    // Shared access signatures of Azure: 32 bytes in base64.
+    plain("url.signature", &["?sig=", "&sig=", ";sig="], value(is_base64_or_percent, 43)),
+    plain(
+        "url.token",
+        &[
+            "?access_token=",
+            "&access_token=",
+            "?refresh_token=",
+            "&refresh_token=",
+            "?id_token=",
+            "&id_token=",
+            "?client_secret=",
+            "&client_secret=",
+            "?token=",
+            "&token=",
+        ],
+        value(is_bearer, 8),
+    ),
+    plain(
+        "http.basic",
+        &["Basic ", "Basic+", "Basic%20", "basic ", "basic+", "basic%20"],
+        Shape::Value { class: is_base64, at_least: 6, check: is_user_and_password },
     ),
     plain(
         "http.bearer",
         &["Bearer ", "Bearer+", "Bearer%20", "bearer ", "bearer+", "bearer%20"],
-        Shape::Value { class: is_bearer, at_least: 20 },
+        value(is_bearer, 20),
     ),
     plain("url.password", &["://"], Shape::UrlPassword),
 ];
@@ -180,9 +212,10 @@ impl<'t> Search<'t> {
                     end - anchor.end >= *at_least && self.begins_word(anchor.start) && check(beginning);
                 fits.then_some(anchor.start..end)
             }
-            Shape::Value { class, at_least } => {
+            Shape::Value { class, at_least, check } => {
                 let end = self.end_of_run(index, anchor.end, *class);
-                (end - anchor.end >= *at_least).then_some(anchor.end..end)
+                let beginning = &self.text[anchor.end..end.min(anchor.end + CHECKED_BYTES)];
+                (end - anchor.end >= *at_least && check(beginning)).then_some(anchor.end..end)
             }
             Shape::PrivateKey => private_key(self.text, anchor),
             Shape::Jwt => self.jwt(index, anchor.start),
@@ -234,6 +267,10 @@ const fn plain(rule: &'static str, anchors: &'static [&'static str], shape: Shap
 
 const fn run(class: fn(u8) -> bool, at_least: usize) -> Shape {
     Shape::Run { class, at_least, check: |_| true }
+}
+
+const fn value(class: fn(u8) -> bool, at_least: usize) -> Shape {
+    Shape::Value { class, at_least, check: |_| true }
 }
 
 /// Through the end of the `END` line, or to the end of the string where that is missing.
@@ -299,6 +336,10 @@ fn is_base64_or_percent(byte: u8) -> bool {
     is_url_safe(byte) || matches!(byte, b'+' | b'/' | b'=' | b'%')
 }
 
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
 /// `b64token` of RFC 6750 §2.1, and its percent-encoded form.
 fn is_bearer(byte: u8) -> bool {
     is_base64_or_percent(byte) || matches!(byte, b'.' | b'~')
@@ -316,4 +357,18 @@ fn is_mixed(text: &[u8]) -> bool {
 fn is_sendgrid(text: &[u8]) -> bool {
     let parts = (text.get(3..25), text.get(25), text.get(26..69));
     matches!(parts, (Some(id), Some(b'.'), Some(secret)) if !id.contains(&b'.') && !secret.contains(&b'.'))
+}
+
+/// Credentials of RFC 7617 §2: base64 of two texts with a colon between them. The padding may be missing or escaped.
+fn is_user_and_password(text: &[u8]) -> bool {
+    let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let decoded = STANDARD_NO_PAD.decode(&text[..digits - digits % 4]);
+    let is_text = |bytes: &[u8]| bytes.iter().all(|byte| !byte.is_ascii_control());
+    decoded.is_ok_and(|bytes| bytes.contains(&b':') && is_text(&bytes))
+}
+
+/// `PRIVATE+KEY+<name>+<8 hexadecimal digits>+<base64 of 33 bytes>`.
+fn is_note_key(text: &[u8]) -> bool {
+    text.windows(10)
+        .any(|part| part[0] == b'+' && part[9] == b'+' && part[1..9].iter().all(u8::is_ascii_hexdigit))
 }

@@ -43,6 +43,7 @@ fn tokens() -> Vec<(&'static str, String)> {
         ("token.google_api_key", format!("AIza{}", run(35))),
         ("token.digitalocean", format!("dop_v1_{hexadecimal}")),
         ("token.sendgrid", format!("SG.{}.{}", run(22), run(43))),
+        ("token.note_key", format!("PRIVATE+KEY+ledger.example.com/a+0123abcd+{}", run(44))),
     ]
 }
 
@@ -113,6 +114,22 @@ fn what_announces_a_secret_stays_and_the_secret_goes() {
             "?X-Amz-Security-Token=[withheld:url.aws_security_token]&z".to_owned(),
         ),
         (
+            format!("https%3A%2F%2Fb%2Fk%3FX-Amz-Signature%3D{signature}%26X-Amz-Security-Token%3Dabcdefghijklmnop x"),
+            "https%3A%2F%2Fb%2Fk%3FX-Amz-Signature%3D[withheld:url.aws_signature]%26X-Amz-Security-Token%3D[withheld:url.aws_security_token] x".to_owned(),
+        ),
+        (
+            "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrMWFzoEXAMPLEuNDDw%3D&Expires=1".to_owned(),
+            "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=[withheld:url.signature]&Expires=1".to_owned(),
+        ),
+        (
+            "/api/v1/pods?watch=1&access_token=opaque-0123&token=opaque.0123".to_owned(),
+            "/api/v1/pods?watch=1&access_token=[withheld:url.token]&token=[withheld:url.token]".to_owned(),
+        ),
+        (
+            "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== x".to_owned(),
+            "Authorization: Basic [withheld:http.basic] x".to_owned(),
+        ),
+        (
             format!("AccountName=a;AccountKey={account_key};E=x"),
             "AccountName=a;AccountKey=[withheld:token.azure_account_key];E=x".to_owned(),
         ),
@@ -136,6 +153,9 @@ fn ordinary_text_stays() {
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
         "HIDDEN_DUE_TO_SECURITY_REASONS",
+        "PRIVATE+KEY+short PRIVATE+KEY+of-a-rather-long-name-that-is-no-key-because-it-has-no-hash",
+        "Basic authentication is off, Basic auth, basic configuration options",
+        "/search?nextToken=abcdefghijklmnop&token=1&sig=short&Signature=short",
         "X-Amz-Signature=short X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260814",
         "[withheld:token.github sha256_b64=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=]",
     ] {
@@ -308,6 +328,11 @@ fn secret_like() -> impl Strategy<Value = String> {
         "]",
         "Bearer ",
         "bearer%20",
+        "Basic ",
+        "&token=",
+        "?Signature=",
+        "PRIVATE+KEY+",
+        "+0123abcd+",
         "\\",
         "\"",
         "\n",
