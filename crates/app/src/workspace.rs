@@ -17,7 +17,7 @@ use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 /// Name of the settings file; its presence marks a folder as evidence.
-const SETTINGS_FILE: &str = "ascribe.toml";
+pub const SETTINGS_FILE: &str = "ascribe.toml";
 
 /// Version of the folder's layout.
 const FORMAT: u32 = 1;
@@ -56,6 +56,15 @@ pub enum WorkspaceError {
     AlreadyEvidence {
         /// The folder.
         path: String,
+    },
+    /// The name cannot be a ledger's.
+    #[error("`{origin}` cannot name a ledger")]
+    Origin {
+        /// The name.
+        origin: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Settings cannot be understood.
     #[error("cannot read the settings in `{path}`")]
@@ -132,12 +141,15 @@ impl Workspace {
         if root.join(SETTINGS_FILE).exists() {
             return Err(WorkspaceError::AlreadyEvidence { path: shown(root) });
         }
+        let key = KeyPair::generate(origin).map_err(|source| WorkspaceError::Origin {
+            origin: origin.to_owned(),
+            source: Box::new(source),
+        })?;
         let settings = Settings { format: FORMAT, origin: origin.to_owned(), anchor: default_anchor() };
         let workspace = Self { root: root.to_owned(), settings };
         let keys = root.join("keys");
         fs::create_dir_all(&keys).map_err(|source| WorkspaceError::File { path: shown(&keys), source })?;
         let key_path = workspace.key_path();
-        let key = KeyPair::generate(origin).map_err(|source| key_error(&key_path, source))?;
         key.save(&key_path).map_err(|source| key_error(&key_path, source))?;
         write(&workspace.verifier_path(), &format!("{}\n", key.verifier()))?;
         Ok((workspace, key))
@@ -218,6 +230,9 @@ impl WorkspaceError {
                 "`ascribe init DIR` makes an evidence folder; `--evidence DIR` names one"
             }
             Self::AlreadyEvidence { .. } => "use it with `--evidence DIR`, or choose another folder",
+            Self::Origin { .. } => {
+                "a name has no blanks, no `+` and no control characters, such as `audit.example.com/ledger`"
+            }
             Self::Settings { .. } => "compare it with what `ascribe init` writes into a new folder",
             Self::Version { .. } => "use the release of ascribe that wrote it",
             Self::File { .. } | Self::Write { .. } => {

@@ -1,8 +1,8 @@
 //! Reads a ledger at its published checkpoint: entries, salts and proofs. It takes no lock and writes nothing, so
 //! questions are asked while a writer is at work.
 //!
-//! Blocks are checked against their checksums, not against the tree: whoever must be sure asks for a proof or runs
-//! [`crate::verify`]. The anchor is not read: it may be out of a questioner's reach.
+//! [`Reader::entry`] checks blocks against their checksums, not against the tree: whoever must be sure asks for
+//! [`Reader::proven_entry`] or runs [`crate::verify`]. The anchor is not read: it may be out of a questioner's reach.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
+use crate::commitment::commit_captured;
 use crate::damage::FileError;
 use crate::envelope::Envelope;
 use crate::hash::{Hash, leaf_hash};
 use crate::note::VerifierKey;
 use crate::offline_proof::OfflineProof;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
-use crate::proof::{ProofError, consistency_proof, inclusion_proof};
+use crate::proof::{LeafAt, ProofError, ProofRefused, consistency_proof, inclusion_proof, verify_inclusion};
 use crate::recent::Recent;
 use crate::salts::{EntrySalts, SaltsFile};
 use crate::segment::{Block, SEGMENT_LEAVES};
@@ -99,6 +100,21 @@ pub enum ReadError {
     /// A proof could not be built.
     #[error("cannot build the proof")]
     Proof(#[source] ProofError<FileError>),
+    /// The captured bytes are not those that the envelope commits to.
+    #[error("the captured bytes of leaf {leaf} are not those that were committed to: they were altered")]
+    NotCommitted {
+        /// The leaf.
+        leaf: u64,
+    },
+    /// The envelope is not in the tree of the checkpoint.
+    #[error("leaf {leaf} is not the one that the signed checkpoint covers: it was altered")]
+    NotCovered {
+        /// The leaf.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: ProofRefused,
+    },
 }
 
 #[derive(Debug)]
@@ -145,6 +161,22 @@ impl Reader {
         let block = self.block_holding(leaf)?;
         let position = (leaf - block.leaves().start) as usize;
         Ok(Entry { leaf, position, block })
+    }
+
+    /// One entry, once it is proven to be what was signed: its captured bytes open the commitment, and its envelope is
+    /// in the tree of the checkpoint. An answer rests on entries read this way only.
+    pub fn proven_entry(&self, leaf: u64) -> Result<Entry, ReadError> {
+        let entry = self.entry(leaf)?;
+        if let Some(salt) = self.salts(leaf)?.captured
+            && commit_captured(&salt, entry.captured()) != entry.envelope().captured
+        {
+            return Err(ReadError::NotCommitted { leaf });
+        }
+        let proof = self.inclusion_proof(leaf)?;
+        let place = LeafAt { index: leaf, hash: entry.leaf_hash() };
+        verify_inclusion(place, self.checkpoint.checkpoint().tree_head(), &proof)
+            .map_err(|source| ReadError::NotCovered { leaf, source })?;
+        Ok(entry)
     }
 
     /// The entries of a range in order. Leaves beyond the checkpoint are refused when they are reached.

@@ -50,6 +50,9 @@ pub struct ObjectClosed {
     pub record_bytes: u64,
     /// Bytes in rejects.
     pub reject_bytes: u64,
+    /// Bytes that could not be decoded, and are kept encoded. They count in none of the others.
+    #[serde(default)]
+    pub encoded_bytes: u64,
     /// Records.
     pub records: u64,
     /// Rejects.

@@ -154,10 +154,14 @@ fn rows(report: &IngestReport) -> Vec<Vec<String>> {
         row("last", last.to_string());
     }
     let bytes = report.bytes;
+    let encoded = match bytes.encoded {
+        0 => String::new(),
+        kept => format!("; {kept} more could not be decoded and are kept encoded"),
+    };
     row(
         "bytes",
         format!(
-            "{} = {} in records + {} framing + {} in rejects",
+            "{} = {} in records + {} framing + {} in rejects{encoded}",
             bytes.decoded, bytes.records, bytes.framing, bytes.rejects
         ),
     );

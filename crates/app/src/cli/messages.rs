@@ -73,6 +73,8 @@ impl From<OutputError> for Failure {
 
 /// Writes a result to standard output. A reader that has seen enough, such as `head`, is no failure.
 pub fn print(text: &str) -> Result<(), OutputError> {
+    // A file gets the text as it is; a terminal must not be steered by it, whatever the form.
+    let text = if io::stdout().is_terminal() { terminal(text) } else { text.into() };
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -12,6 +12,7 @@ use crate::ops;
 #[derive(Debug, Args)]
 pub struct WhoArguments {
     /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
     subject: String,
 }
 
@@ -19,6 +20,7 @@ pub struct WhoArguments {
 #[derive(Debug, Args)]
 pub struct ChainArguments {
     /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
     subject: String,
     /// Forward to all that came of it, instead of back to who started it
     #[arg(long)]
@@ -29,7 +31,19 @@ pub struct ChainArguments {
 #[derive(Debug, Args)]
 pub struct ShowArguments {
     /// An event's id, its id in the source, or the number of its ledger entry
+    #[arg(value_parser = name)]
     event: String,
+}
+
+/// Longest name that is looked up; keys are far shorter.
+const NAME_MAX: usize = 4_096;
+
+fn name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name is needed, not a blank".to_owned()),
+        long if long.len() > NAME_MAX => Err(format!("a name has at most {NAME_MAX} bytes")),
+        name => Ok(name.to_owned()),
+    }
 }
 
 pub fn who(asked: &Asked<'_>, arguments: &WhoArguments) -> Result<Exit, Failure> {

@@ -136,7 +136,7 @@ fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more
     match output {
         Output::Table => {
             let lines: Vec<String> =
-                rows.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect();
+                rows.iter().map(|(name, value)| format!("{name:<22}{value}\n")).collect();
             format!("{}{more}", lines.concat())
         }
         Output::Json => format!("{value:#}\n"),

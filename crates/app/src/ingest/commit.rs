@@ -168,6 +168,7 @@ impl<'a> Committer<'a> {
         bytes.framing += closed.framing_bytes;
         bytes.records += closed.record_bytes;
         bytes.rejects += closed.reject_bytes;
+        bytes.encoded += closed.encoded_bytes;
         closed.digest.clone_from(&current.digest);
         self.make_object(Some(current.opened), ObjectEntry::Closed(closed))?;
         Ok(())

@@ -1,6 +1,6 @@
 //! From the bytes of a file to the bytes of its log: gzip and zstd by their first bytes, everything else as it is.
 //!
-//! Decompression is streamed and capped. Where decoding fails, the rest of the encoded bytes can still be taken, so
+//! Decompression is streamed and capped. Where decoding fails, the encoded bytes that nothing came of can still be taken, so
 //! that nothing is lost.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,6 +9,12 @@ use flate2::bufread::GzDecoder;
 
 /// Bytes read from the input at a time.
 const INPUT_BUFFER_BYTES: usize = 256 * 1024;
+/// Encoded bytes that are remembered while nothing comes out: a zstd block takes at most 128 KiB, and only frames made
+/// to be skipped take more.
+const PENDING_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// A deflate symbol takes at most 48 bits (RFC 1951: two codes of 15, 5 and 13 extra bits): what is cut off inside one
+/// has been consumed although nothing came of it.
+const SYMBOL_MAX_BYTES: usize = 16;
 /// Logs compress 5 to 50 times. Beyond this ratio the input is taken for a decompression bomb…
 const RATIO_MAX: u64 = 200;
 /// …once this much has come out, so that a small repetitive file passes.
@@ -85,6 +91,10 @@ enum Stream<R: BufRead> {
 struct Counted<R> {
     inner: BufReader<R>,
     consumed: u64,
+    /// Bytes consumed since the decoder last gave something out: where it fails, they are in nothing else.
+    pending: Vec<u8>,
+    /// Whether anything is decoded, so that `pending` has a meaning.
+    encoded: bool,
 }
 
 impl<R: Read> Decoder<R> {
@@ -93,13 +103,19 @@ impl<R: Read> Decoder<R> {
     /// # Errors
     /// When the input cannot be read.
     pub fn new(input: R) -> io::Result<Self> {
-        let mut counted = Counted { inner: BufReader::with_capacity(INPUT_BUFFER_BYTES, input), consumed: 0 };
+        let mut counted = Counted {
+            inner: BufReader::with_capacity(INPUT_BUFFER_BYTES, input),
+            consumed: 0,
+            pending: Vec::new(),
+            encoded: false,
+        };
         let head = counted.fill_buf()?;
         let encoding = match head {
             [0x1f, 0x8b, ..] => Encoding::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Encoding::Zstd,
             _ => Encoding::Identity,
         };
+        counted.encoded = encoding != Encoding::Identity;
         let stream = match encoding {
             Encoding::Identity => Stream::Identity(counted),
             Encoding::Gzip => Stream::Gzip(Box::new(GzDecoder::new(counted))),
@@ -145,20 +161,21 @@ impl<R: Read> Decoder<R> {
         Ok(false)
     }
 
-    /// Appends up to `wanted` encoded bytes that were not consumed and says whether the end was reached. For what is
+    /// Appends encoded bytes that nothing came of: those behind the last output, and up to `wanted` that were not consumed; and says whether the end was reached. For what is
     /// left behind a [`DecodeFault`].
     ///
     /// # Errors
     /// When the input cannot be read.
     pub fn fill_encoded(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> io::Result<bool> {
-        let before = buffer.len();
-        let taken = match &mut self.stream {
-            Stream::Identity(input) => input.take(wanted as u64).read_to_end(buffer)?,
-            Stream::Gzip(decoder) => decoder.get_mut().take(wanted as u64).read_to_end(buffer)?,
-            Stream::Zstd(decoder) => decoder.get_mut().take(wanted as u64).read_to_end(buffer)?,
-            Stream::Spent => 0,
+        if let Some(input) = self.input() {
+            buffer.append(&mut input.pending);
+        }
+        let begun = buffer.len();
+        let taken = match self.input() {
+            Some(input) => input.take(wanted as u64).read_to_end(buffer)?,
+            None => 0,
         };
-        debug_assert_eq!(buffer.len(), before + taken);
+        debug_assert_eq!(buffer.len(), begun + taken);
         Ok(taken < wanted)
     }
 
@@ -170,6 +187,11 @@ impl<R: Read> Decoder<R> {
                 Stream::Zstd(decoder) => decoder.read(into),
                 Stream::Spent => Ok(0),
             }?;
+            if read > 0
+                && let Some(input) = self.input()
+            {
+                input.came_out();
+            }
             if read > 0 || !self.next_member()? {
                 return Ok(read);
             }
@@ -179,6 +201,8 @@ impl<R: Read> Decoder<R> {
     /// After a gzip member: starts the next one, if anything follows.
     fn next_member(&mut self) -> io::Result<bool> {
         let Stream::Gzip(decoder) = &mut self.stream else { return Ok(false) };
+        // The member's own end was checked, so nothing of it is open any more.
+        decoder.get_mut().pending.clear();
         if decoder.get_mut().fill_buf()?.is_empty() {
             return Ok(false);
         }
@@ -187,6 +211,15 @@ impl<R: Read> Decoder<R> {
             self.members += 1;
         }
         Ok(true)
+    }
+
+    fn input(&mut self) -> Option<&mut Counted<R>> {
+        match &mut self.stream {
+            Stream::Identity(input) => Some(input),
+            Stream::Gzip(decoder) => Some(decoder.get_mut()),
+            Stream::Zstd(decoder) => Some(decoder.get_mut()),
+            Stream::Spent => None,
+        }
     }
 
     fn fault(&self, source: io::Error) -> DecodeFault {
@@ -252,7 +285,27 @@ impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(into)?;
         self.consumed += read as u64;
+        self.keep(into, read);
         Ok(read)
+    }
+}
+
+impl<R> Counted<R> {
+    /// Something came out of what was consumed, except perhaps of the last symbol.
+    fn came_out(&mut self) {
+        let done = self.pending.len().saturating_sub(SYMBOL_MAX_BYTES);
+        self.pending.drain(..done);
+    }
+
+    fn keep(&mut self, bytes: &[u8], length: usize) {
+        if !self.encoded {
+            return;
+        }
+        self.pending.extend_from_slice(&bytes[..length]);
+        if self.pending.len() > PENDING_MAX_BYTES {
+            let surplus = self.pending.len() - PENDING_MAX_BYTES;
+            self.pending.drain(..surplus);
+        }
     }
 }
 
@@ -263,6 +316,10 @@ impl<R: Read> BufRead for Counted<R> {
 
     fn consume(&mut self, amount: usize) {
         self.consumed += amount as u64;
+        if self.encoded {
+            let consumed = self.inner.buffer()[..amount].to_vec();
+            self.keep(&consumed, amount);
+        }
         self.inner.consume(amount);
     }
 }
@@ -323,6 +380,34 @@ mod tests {
         let (out, outcome, _) = decode(&trailing);
         assert!(matches!(outcome, Err(DecodeFault::Damaged { .. })), "{outcome:?}");
         assert_eq!(out, content);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_kept_to_the_last_byte() {
+        let content: Vec<u8> =
+            (0..40_000u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let zstd = zstd::encode_all(&content[..], 3).unwrap();
+        for (encoded, cut) in [(gzip(&content), 5), (gzip(&content), 40), (zstd.clone(), 5), (zstd, 400)] {
+            let mut decoder = Decoder::new(&encoded[..encoded.len() - cut]).unwrap();
+            let mut out = Vec::new();
+            while !matches!(decoder.fill(&mut out, 1000), Err(DecodeFault::Truncated { .. })) {}
+            let mut rest = Vec::new();
+            assert!(decoder.fill_encoded(&mut rest, 1 << 20).unwrap());
+            assert!(encoded[..encoded.len() - cut].ends_with(&rest), "the rest is the end of what was there");
+            assert!(
+                out.len() == content.len() || !rest.is_empty(),
+                "cut by {cut}: {} of {}",
+                out.len(),
+                content.len()
+            );
+        }
+        let trailing = [gzip(b"one"), b"not gzip at all".to_vec()].concat();
+        let mut decoder = Decoder::new(&trailing[..]).unwrap();
+        let mut out = Vec::new();
+        assert!(matches!(decoder.fill(&mut out, 1000), Err(DecodeFault::Damaged { .. })));
+        let mut rest = Vec::new();
+        decoder.fill_encoded(&mut rest, 1 << 20).unwrap();
+        assert_eq!(rest, b"not gzip at all", "no byte of what follows is lost");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::workspace::SETTINGS_FILE;
+
 /// One input, before it is opened.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InputObject {
@@ -21,6 +23,18 @@ pub enum FindError {
     #[error("`{path}` does not exist")]
     Missing {
         /// The path as given.
+        path: String,
+    },
+    /// Evidence is no log: its keys and what is derived from it must not go into a ledger.
+    #[error("`{path}` is an evidence folder, or lies in one")]
+    Evidence {
+        /// The path.
+        path: String,
+    },
+    /// Something that is neither a file nor a folder, or a link to a folder.
+    #[error("`{path}` is no file: it was passed over")]
+    NoFile {
+        /// The path.
         path: String,
     },
     /// A folder holds no file.
@@ -68,15 +82,20 @@ pub struct FoundObjects {
 pub fn find_objects(paths: &[String]) -> FoundObjects {
     let mut found = FoundObjects::default();
     for path in paths {
-        let outcome = if path == "-" {
-            Ok(vec![InputObject::Stdin])
-        } else if Path::new(path).exists() || !path.contains(['*', '?', '[', '{']) {
+        if path == "-" {
+            found.objects.push(InputObject::Stdin);
+            continue;
+        }
+        let outcome = if Path::new(path).exists() || !path.contains(['*', '?', '[', '{']) {
             listed(path)
         } else {
             matching(path)
         };
         match outcome {
-            Ok(objects) => found.objects.extend(objects),
+            Ok(listing) => {
+                found.objects.extend(listing.files.into_iter().map(InputObject::File));
+                found.problems.extend(listing.passed_over);
+            }
             Err(problem) => found.problems.push(problem),
         }
     }
@@ -92,6 +111,10 @@ impl FindError {
             Self::Missing { .. } => {
                 "check the path; a pattern with `*` has to be quoted or to match something"
             }
+            Self::Evidence { .. } => {
+                "point at the logs themselves, and keep them outside of evidence folders"
+            }
+            Self::NoFile { .. } => "name a linked folder itself; read a pipe through `-`",
             Self::EmptyFolder { .. } => {
                 "point at the folder that the log files are in; it is searched with all folders below it"
             }
@@ -120,41 +143,71 @@ impl InputObject {
     }
 }
 
-fn listed(path: &str) -> Result<Vec<InputObject>, FindError> {
+/// Files below a folder, and what was passed over.
+#[derive(Default)]
+struct Listing {
+    files: Vec<PathBuf>,
+    passed_over: Vec<FindError>,
+}
+
+fn listed(path: &str) -> Result<Listing, FindError> {
     let at = Path::new(path);
     let metadata = fs::metadata(at).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => FindError::Missing { path: path.to_owned() },
         _ => FindError::Unreadable { path: path.to_owned(), source },
     })?;
-    if !metadata.is_dir() {
-        return Ok(vec![InputObject::File(at.to_owned())]);
+    if lies_in_evidence(at) {
+        return Err(FindError::Evidence { path: path.to_owned() });
     }
-    let mut files = Vec::new();
-    walk(at, &mut files)?;
-    if files.is_empty() {
-        return Err(FindError::EmptyFolder { path: path.to_owned() });
+    let mut listing = Listing::default();
+    if metadata.is_dir() {
+        walk(at, &mut listing)?;
+        if listing.files.is_empty() && listing.passed_over.is_empty() {
+            return Err(FindError::EmptyFolder { path: path.to_owned() });
+        }
+        listing.files.sort();
+    } else if metadata.is_file() {
+        listing.files.push(at.to_owned());
+    } else {
+        return Err(FindError::NoFile { path: path.to_owned() });
     }
-    files.sort();
-    Ok(files.into_iter().map(InputObject::File).collect())
+    Ok(listing)
 }
 
-/// Regular files at and below `folder`; links to folders are not followed, so that no circle can form.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FindError> {
+/// Whether the path is an evidence folder or something in one.
+fn lies_in_evidence(path: &Path) -> bool {
+    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    absolute.ancestors().any(is_evidence)
+}
+
+fn is_evidence(folder: &Path) -> bool {
+    folder.join(SETTINGS_FILE).is_file()
+}
+
+/// Regular files at and below `folder`. Links to folders are not followed, so that no circle can form, and evidence
+/// folders are left alone; both are said.
+fn walk(folder: &Path, listing: &mut Listing) -> Result<(), FindError> {
     let unreadable = |source| FindError::Unreadable { path: folder.to_string_lossy().into_owned(), source };
+    if is_evidence(folder) {
+        listing.passed_over.push(FindError::Evidence { path: folder.to_string_lossy().into_owned() });
+        return Ok(());
+    }
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let kind = entry.file_type().map_err(unreadable)?;
         let path = entry.path();
         if kind.is_dir() {
-            walk(&path, files)?;
-        } else if kind.is_file() || (kind.is_symlink() && path.is_file()) {
-            files.push(path);
+            walk(&path, listing)?;
+        } else if kind.is_file() || (kind.is_symlink() && path.is_file() && !lies_in_evidence(&path)) {
+            listing.files.push(path);
+        } else {
+            listing.passed_over.push(FindError::NoFile { path: path.to_string_lossy().into_owned() });
         }
     }
     Ok(())
 }
 
-fn matching(pattern: &str) -> Result<Vec<InputObject>, FindError> {
+fn matching(pattern: &str) -> Result<Listing, FindError> {
     let bad = |source| FindError::BadPattern { pattern: pattern.to_owned(), source };
     let glob =
         globset::GlobBuilder::new(pattern).literal_separator(true).build().map_err(bad)?.compile_matcher();
@@ -162,21 +215,24 @@ fn matching(pattern: &str) -> Result<Vec<InputObject>, FindError> {
         .components()
         .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
         .collect();
-    let root = if fixed.as_os_str().is_empty() { Path::new(".") } else { fixed.as_path() };
-    let mut files = Vec::new();
-    if root.is_dir() {
-        walk(root, &mut files)?;
-    }
     let relative = fixed.as_os_str().is_empty();
-    let shown = |path: &PathBuf| {
-        if relative { path.strip_prefix(".").unwrap_or(path).to_owned() } else { path.clone() }
-    };
-    let mut matched: Vec<PathBuf> = files.iter().map(shown).filter(|path| glob.is_match(path)).collect();
-    if matched.is_empty() {
+    let root = if relative { Path::new(".") } else { fixed.as_path() };
+    if lies_in_evidence(root) {
+        return Err(FindError::Evidence { path: root.to_string_lossy().into_owned() });
+    }
+    let mut below = Listing::default();
+    if root.is_dir() {
+        walk(root, &mut below)?;
+    }
+    let shown =
+        |path: PathBuf| if relative { path.strip_prefix(".").unwrap_or(&path).to_owned() } else { path };
+    let mut files: Vec<PathBuf> =
+        below.files.into_iter().map(shown).filter(|path| glob.is_match(path)).collect();
+    if files.is_empty() {
         return Err(FindError::NoMatch { pattern: pattern.to_owned() });
     }
-    matched.sort();
-    Ok(matched.into_iter().map(InputObject::File).collect())
+    files.sort();
+    Ok(Listing { files, passed_over: Vec::new() })
 }
 
 #[cfg(test)]

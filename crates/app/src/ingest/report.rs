@@ -70,6 +70,8 @@ pub struct BytesReport {
     pub records: u64,
     /// In rejects.
     pub rejects: u64,
+    /// Bytes that could not be decoded, and are kept encoded. They count in none of the others.
+    pub encoded: u64,
 }
 
 /// A reject with its place.

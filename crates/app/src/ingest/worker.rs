@@ -8,8 +8,8 @@ use ascribe_ledger::Span;
 use ascribe_model::{ObjectClosed, ObjectEntry, RejectHeader};
 use ascribe_sources::json::AtEnd;
 use ascribe_sources::{
-    Context, Framer, ReadReject, Reading, Received, Reject, SOURCES, Source, Step, UnreadPart, read,
-    read_reject,
+    Context, Framer, ReadReject, Reading, Received, Reject, RejectReason, SOURCES, Source, Step, UnreadPart,
+    read, read_reject,
 };
 use sha2::{Digest, Sha256};
 
@@ -333,14 +333,22 @@ impl<'a> Work<'a> {
                     found: fault.to_string(),
                     encoded: true,
                 };
-                let entry = reject_entry(&header, &rest);
-                self.totals.rejects += 1;
-                let span = Span { offset: self.offset, length: 0 };
-                let piece = Piece {
-                    span,
-                    range: 0..rest.len(),
-                    content: Content::Reject { header, entry, withheld: false },
+                let reject = Reject {
+                    reason: RejectReason::NotJson,
+                    offset: 0,
+                    expected: String::new(),
+                    found: String::new(),
                 };
+                // What follows a member may be plain text with secrets in it.
+                let captured = read_reject(&rest, reject);
+                let entry = reject_entry(&header, &captured.captured);
+                let withheld = !captured.withheld.is_empty();
+                drop(captured);
+                self.totals.rejects += 1;
+                self.totals.encoded_bytes += rest.len() as u64;
+                let span = Span { offset: self.offset, length: 0 };
+                let content = Content::Reject { header, entry, withheld };
+                let piece = Piece { span, range: 0..rest.len(), content };
                 send(Message::Batch(Batch { bytes: rest, pieces: vec![piece] }))?;
             }
             if ended {

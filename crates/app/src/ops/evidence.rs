@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
-use ascribe_ledger::Reader;
+use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan, Timestamp};
 use ascribe_store::Store;
 
@@ -43,6 +43,9 @@ pub enum OpenError {
     /// The ledger cannot be opened.
     #[error("cannot open the ledger")]
     Ledger(#[from] ascribe_ledger::ReadError),
+    /// The ledger is not the one that was signed, or not all of it.
+    #[error("the ledger does not open")]
+    Refused(#[source] Box<ascribe_ledger::OpenError>),
     /// The store cannot be opened.
     #[error("cannot open the store")]
     Store(#[source] ascribe_store::OpenError),
@@ -61,15 +64,17 @@ impl OpenEvidence {
     /// [`OpenError`] when either half cannot be read.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let workspace = Workspace::open(root)?;
+        let lock = workspace.fold_lock();
+        if lock.is_some() {
+            commit_rest(&workspace)?;
+        }
         // The store first: it is never ahead of the checkpoint that is read after it.
         let mut store = Store::open(&workspace.store_path()).map_err(OpenError::Store)?;
         let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
         if *store.parsers() != parser_versions() {
             return Err(OpenError::OtherParsers);
         }
-        if store.folded() != reader.size()
-            && let Some(_lock) = workspace.fold_lock()
-        {
+        if store.folded() != reader.size() && lock.is_some() {
             catch_up(&mut store, &reader)?;
         }
         Ok(Self { reader, store, parsed: Mutex::default() })
@@ -87,7 +92,8 @@ impl OpenEvidence {
         if let Some(events) = parsed.by_leaf.get(&leaf) {
             return Ok(events.clone());
         }
-        let entry = self.reader.entry(leaf).map_err(failed)?;
+        // Whoever changed a file could fix its checksums too: only what the signed checkpoint covers is evidence.
+        let entry = self.reader.proven_entry(leaf).map_err(failed)?;
         let events = match entry.envelope().kind {
             ascribe_ledger::Kind::Record => Rereader::new(&self.reader).events(&entry).map_err(failed)?,
             _ => Vec::new(),
@@ -163,6 +169,9 @@ impl OpenError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Workspace(error) => error.hint(),
+            Self::Refused(_) => {
+                "nothing was changed; compare both states, and `ascribe verify` lists what else is wrong"
+            }
             Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
             Self::Store(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
@@ -172,6 +181,33 @@ impl OpenError {
             }
         }
     }
+}
+
+/// Opens the ledger as a writer does: entries that a killed writer left without a checkpoint get one, and a ledger that
+/// was put back to an older state is refused. Where somebody else writes, or nobody may, it stays as it is.
+fn commit_rest(workspace: &Workspace) -> Result<(), OpenError> {
+    use ascribe_ledger::OpenError as Refusal;
+    let Ok(key) = workspace.signing_key() else { return Ok(()) };
+    match Ledger::open(&workspace.ledger_paths(), key) {
+        Ok(_) | Err(Refusal::Lock(_)) => Ok(()),
+        Err(refusal) if is_about_rights(&refusal) => Ok(()),
+        Err(refusal) => Err(OpenError::Refused(Box::new(refusal))),
+    }
+}
+
+/// Whether the system did not let the ledger be written, which a question does not need.
+fn is_about_rights(refusal: &ascribe_ledger::OpenError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(refusal);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return matches!(
+                io.kind(),
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+            );
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> EvidenceError {

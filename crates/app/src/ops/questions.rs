@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ascribe_assess::{Direction, Evidence, EvidenceError};
-use ascribe_ledger::OfflineProof;
+use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
     Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyKind, KeyRef,
     Premise, ProofSide, Question, RejectTally, Role, ShowDetail, SourceRef, SourcesDetail, StreamSummary,
@@ -91,7 +91,7 @@ pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
         evidence.store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(QuestionError::Store)?;
     let sightings = leaves.total + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
     let leaf = leaves.leaves.first().copied().or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
-    let entry = evidence.reader.entry(leaf)?;
+    let entry = evidence.reader.proven_entry(leaf)?;
     let body = shown(&evidence, asked, &event, entry.captured(), sightings);
     let mut answer = finished(&evidence, body);
     for found in &mut answer.proof.evidence {
@@ -168,7 +168,7 @@ impl QuestionError {
         match self {
             Self::Open(error) => error.hint().to_owned(),
             Self::Evidence(_) | Self::Ledger(_) => {
-                "`ascribe verify` lists everything that is damaged or missing".to_owned()
+                "no answer is given on what cannot be proven; `ascribe verify` lists everything that is altered or missing".to_owned()
             }
             Self::Store(_) => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger".to_owned()
@@ -178,7 +178,7 @@ impl QuestionError {
                 "no record shows a credential of it".to_owned()
             }
             Self::Identity { .. } => "ask about one of these".to_owned(),
-            Self::NotAnEvent { .. } => "`ascribe who` and `ascribe chain` take credentials".to_owned(),
+            Self::NotAnEvent { .. } => "`ascribe show` takes events; `ascribe who` and `ascribe chain` take credentials too".to_owned(),
         }
     }
 }
@@ -208,10 +208,9 @@ fn shown_event(
         let events = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
         return match events.as_slice() {
             [one] => Ok(Ok(Arc::clone(one))),
-            [] => Err(QuestionError::NotAnEvent {
-                text: text.to_owned(),
-                what: "a ledger entry without an event".to_owned(),
-            }),
+            [] => {
+                Err(QuestionError::NotAnEvent { text: text.to_owned(), what: entry_words(evidence, leaf)? })
+            }
             several => {
                 let names = several.iter().map(|event| event.id.to_string()).collect();
                 Err(QuestionError::Several { text: text.to_owned(), names })
@@ -225,6 +224,19 @@ fn shown_event(
         }
         Resolved::Nothing(suggestions) => Ok(Err(suggestions)),
     }
+}
+
+/// What a ledger entry without an event is.
+fn entry_words(evidence: &OpenEvidence, leaf: u64) -> Result<String, QuestionError> {
+    let entry = evidence.reader.proven_entry(leaf)?;
+    let kind = entry.envelope().kind.name();
+    let line = entry.captured().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    Ok(match entry.envelope().kind {
+        Kind::Reject | Kind::Object | Kind::Stream => {
+            format!("a ledger entry of kind {kind}: {}", String::from_utf8_lossy(line))
+        }
+        _ => format!("a ledger entry of kind {kind} without an event"),
+    })
 }
 
 fn shown(
@@ -294,7 +306,10 @@ fn nothing(evidence: &OpenEvidence, question: Question, suggestions: Vec<KeyRef>
     Body {
         question,
         verdict: Verdict::Undecided { decided_by: vec![settled_by.clone()] },
-        statement: format!("no event in the ledger names `{text}`; that is no evidence that it was not used"),
+        statement: format!(
+            "nothing in the ledger is found by the name `{text}`: names are of credentials, identities, workloads, resources, \
+             requests and events. That is no evidence that it was not used"
+        ),
         grade: None,
         claims: Vec::new(),
         edges: Vec::new(),

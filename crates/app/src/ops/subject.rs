@@ -106,6 +106,9 @@ fn pick(evidence: &OpenEvidence, text: &str, found: &[Found]) -> Result<Subject,
         let events = events_of(evidence, &native)?;
         return match events.as_slice() {
             [one] => Ok(Subject::Event(Arc::clone(one))),
+            [] => {
+                Err(QuestionError::NotAnEvent { text: text.to_owned(), what: format!("{}", native[0].key) })
+            }
             several => Err(QuestionError::Several {
                 text: text.to_owned(),
                 names: several.iter().map(|event| event.id.to_string()).collect(),

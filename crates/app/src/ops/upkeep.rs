@@ -95,7 +95,10 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
     let workspace = Workspace::open(root)?;
     let report = ascribe_ledger::verify(&workspace.ledger_paths(), &workspace.verifier_key()?, &|_| {});
     let store = match Store::open(&workspace.store_path()) {
-        Ok(store) => StoreState::Folded(store.folded()),
+        Ok(store) => match store.check_files() {
+            Ok(()) => StoreState::Folded(store.folded()),
+            Err(error) => StoreState::Unusable(error.to_string()),
+        },
         Err(error) => StoreState::Unusable(error.to_string()),
     };
     Ok(Verified { report, store })

@@ -25,6 +25,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_taken_in_twice() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+        let size = given.json(&["sources"])["proof"]["size"].as_u64().unwrap();
+        assert!(size >= acknowledged, "a question sees what was acknowledged: {size} of {acknowledged}");
     }
     let report = given.json(&[&["ingest"], paths.as_slice()].concat());
     assert!(report["ledger_size"].as_u64().unwrap() >= acknowledged, "{report:#}");

@@ -13,4 +13,5 @@ mod bad_input;
 mod crash;
 mod given;
 mod readme;
+mod tampering;
 mod upkeep;
