@@ -10,6 +10,7 @@
 mod field;
 mod lexical;
 mod placeholder;
+mod spelling;
 mod token;
 
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ pub use placeholder::{Placeholder, placeholders};
 use token::{FORMATS, Found, Search};
 
 use crate::json::{Decoded, Units, Value};
-use crate::source::{Source, Transform};
+use crate::source::{SecretField, Source, Transform};
 
 /// A value that was withheld.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,15 @@ pub(crate) struct Cut {
     quote: &'static str,
     /// Among cuts of one span, the lowest wins.
     priority: usize,
+}
+
+/// What becomes of a value that was found.
+#[derive(Clone, Copy)]
+pub(crate) struct Ruling {
+    rule: &'static str,
+    transform: Transform,
+    /// Whether a string there is a secret.
+    holds_secret: fn(&str) -> bool,
 }
 
 /// A document whose secrets are looked for.
@@ -93,7 +103,8 @@ static ANCHORS: LazyLock<AhoCorasick> =
 /// The name of every rule, sorted.
 pub fn secret_rules() -> Vec<&'static str> {
     let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).map(|field| field.rule);
-    let mut rules: Vec<_> = fields.chain(FORMATS.iter().map(|format| format.rule)).collect();
+    let names = spelling::TELLING_NAMES.iter().map(|telling| telling.ruling.rule);
+    let mut rules: Vec<_> = fields.chain(names).chain(FORMATS.iter().map(|format| format.rule)).collect();
     rules.sort_unstable();
     rules.dedup();
     rules
@@ -273,6 +284,12 @@ fn merged(mut cuts: Vec<Cut>) -> Vec<Cut> {
         }
     }
     merged
+}
+
+impl Ruling {
+    fn of(field: &SecretField) -> Self {
+        Self { rule: field.rule, transform: field.transform, holds_secret: |_| true }
+    }
 }
 
 impl Cut {

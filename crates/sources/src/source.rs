@@ -58,6 +58,9 @@ pub struct SecretField {
     pub transform: Transform,
     /// Which event objects the rule is for; `None` for all. A Kubernetes `data` member is secret in a Secret only.
     pub when: Option<fn(Value<'_>) -> bool>,
+    /// What the object that holds the last name must be; `None` for any. The `value` of an environment variable is
+    /// secret where the `name` beside it says so.
+    pub beside: Option<fn(Value<'_>) -> bool>,
 }
 
 /// The source's own transform of a secret: what other logs carry of it, so that joins survive.

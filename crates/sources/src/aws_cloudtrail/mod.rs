@@ -117,7 +117,7 @@ const SECRETS: &[SecretField] = &[
 ];
 
 const fn secret(path: &'static [&'static str], rule: &'static str) -> SecretField {
-    SecretField { path, rule, transform: Transform::Nothing, when: None }
+    SecretField { path, rule, transform: Transform::Nothing, when: None, beside: None }
 }
 
 /// A token that others know by its `jti`.

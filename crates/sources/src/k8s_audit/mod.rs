@@ -73,14 +73,20 @@ const SECRETS: &[SecretField] = &[
     token(&["responseObject", "spec", "token"], "k8s.reviewed_token", is_token_review),
     content(&["requestObject", "data"]),
     content(&["requestObject", "stringData"]),
+    content(&["requestObject", "binaryData"]),
     // A JSON Patch: a list of operations with a value each.
     content(&["requestObject", "*", "value"]),
     content(&["requestObject", "metadata", "annotations", LAST_APPLIED]),
     content(&["responseObject", "data"]),
     content(&["responseObject", "stringData"]),
+    content(&["responseObject", "binaryData"]),
     content(&["responseObject", "metadata", "annotations", LAST_APPLIED]),
     content(&["responseObject", "items", "*", "data"]),
+    content(&["responseObject", "items", "*", "stringData"]),
+    content(&["responseObject", "items", "*", "binaryData"]),
     content(&["responseObject", "items", "*", "metadata", "annotations", LAST_APPLIED]),
+    variable(&["requestObject", "**", "env", "*", "value"]),
+    variable(&["responseObject", "**", "env", "*", "value"]),
 ];
 
 /// `kubectl apply` keeps the whole object here, as text.
@@ -91,11 +97,27 @@ const fn token(
     rule: &'static str,
     when: fn(Value<'_>) -> bool,
 ) -> SecretField {
-    SecretField { path, rule, transform: Transform::JwtId, when: Some(when) }
+    SecretField { path, rule, transform: Transform::JwtId, when: Some(when), beside: None }
 }
 
 const fn content(path: &'static [&'static str]) -> SecretField {
-    SecretField { path, rule: "k8s.secret_content", transform: Transform::Nothing, when: Some(is_of_secret) }
+    let when: Option<fn(Value<'_>) -> bool> = Some(is_of_secret);
+    SecretField { path, rule: "k8s.secret_content", transform: Transform::Nothing, when, beside: None }
+}
+
+/// An environment variable of a container, whatever kind of object the container is part of.
+const fn variable(path: &'static [&'static str]) -> SecretField {
+    let beside: Option<fn(Value<'_>) -> bool> = Some(is_secret_variable);
+    let rule = "k8s.environment_variable";
+    SecretField { path, rule, transform: Transform::Nothing, when: None, beside }
+}
+
+/// Whether a variable's name says that its value is secret.
+fn is_secret_variable(variable: Value<'_>) -> bool {
+    let name = variable.get("name").and_then(Value::text).unwrap_or_default().to_ascii_uppercase();
+    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// The scope of records that do not say which cluster they are from, when the operator does not either.

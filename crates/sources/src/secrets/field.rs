@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::{Cut, Document, Fields, Placeholder};
+use super::spelling::{TELLING_NAMES, telling_member};
+use super::{Cut, Document, Fields, Placeholder, Ruling};
 use crate::json::{HIDDEN, Kind, Value};
 use crate::source::{SecretField, Transform};
 
@@ -14,6 +15,14 @@ pub(super) fn last_name(field: &SecretField) -> Option<&'static str> {
 
 /// The last names of all known fields, so that a document without any of them is left quickly.
 static LAST_NAMES: LazyLock<LastNames> = LazyLock::new(LastNames::new);
+
+/// What a document has of the names that are looked for.
+struct Seen {
+    /// Last names of known fields.
+    names: BTreeSet<&'static str>,
+    /// A name that tells alone that its value is secret.
+    telling: bool,
+}
 
 struct LastNames {
     /// Sorted.
@@ -36,22 +45,37 @@ impl LastNames {
                 by_last[usize::from(last)] |= length_bit(name.len());
             }
         }
+        for telling in TELLING_NAMES {
+            let length = telling.joined("").len();
+            let lengths =
+                (length..length + telling.words.len()).fold(0, |bits, length| bits | length_bit(length));
+            for (table, byte) in [
+                (&mut by_first, telling.words.first().and_then(|word| word.bytes().next())),
+                (&mut by_last, telling.words.last().and_then(|word| word.bytes().last())),
+            ] {
+                for byte in byte.into_iter().flat_map(|byte| [byte, byte.to_ascii_uppercase()]) {
+                    table[usize::from(byte)] |= lengths;
+                }
+            }
+        }
         Self { names, by_first, by_last }
     }
 
     /// Those that stand in a document as texts, be it as names or values.
-    fn in_document(&self, root: Value<'_>) -> BTreeSet<&'static str> {
-        let mut found = BTreeSet::new();
+    fn in_document(&self, root: Value<'_>) -> Seen {
+        let mut seen = Seen { names: BTreeSet::new(), telling: false };
         for value in root.subtree() {
             if let Some((length, first, last)) = value.content_looks()
                 && self.by_first[usize::from(first)] & self.by_last[usize::from(last)] & length_bit(length)
                     != 0
-                && let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(value.content()))
             {
-                found.insert(self.names[index]);
+                seen.telling |= telling_member(value.content()).is_some();
+                if let Ok(index) = self.names.binary_search_by(|name| name.as_bytes().cmp(value.content())) {
+                    seen.names.insert(self.names[index]);
+                }
             }
         }
-        found
+        seen
     }
 }
 
@@ -61,8 +85,8 @@ fn length_bit(length: usize) -> u64 {
 
 /// The secrets at known fields.
 pub(super) fn cuts(document: Document<'_>, events: &[Value<'_>], out: &mut Vec<Cut>) {
-    let names = LAST_NAMES.in_document(document.root);
-    if names.is_empty() && !document.escaped_names {
+    let Seen { names, telling } = LAST_NAMES.in_document(document.root);
+    if names.is_empty() && !telling && !document.escaped_names {
         return;
     }
     let stands = |field: &&SecretField| {
@@ -86,12 +110,20 @@ pub(super) fn cuts(document: Document<'_>, events: &[Value<'_>], out: &mut Vec<C
             }
         }
     }
+    if telling || document.escaped_names {
+        for object in document.root.subtree().filter(|value| value.kind() == Kind::Object) {
+            object.member_nodes().for_each(|(name, value)| taken.take_telling(name, value));
+        }
+    }
 }
 
 /// Whether the field's name alone says that its value is secret, wherever it stands.
 pub(super) fn tells_alone(field: &SecretField) -> bool {
     let below = field.path.get(1..).unwrap_or_default();
-    field.when.is_none() && matches!(below, [_] | ["**", _]) && below.last() == last_name(field).as_ref()
+    field.when.is_none()
+        && field.beside.is_none()
+        && matches!(below, [_] | ["**", _])
+        && below.last() == last_name(field).as_ref()
 }
 
 /// What has been taken out so far.
@@ -116,7 +148,7 @@ impl Taken<'_> {
 
     fn follow(&mut self, value: Value<'_>, path: &[&str], field: &SecretField) {
         match path {
-            [] => self.take(value, field),
+            [] => self.take(value, Ruling::of(field)),
             ["*", rest @ ..] => {
                 for child in value.items().chain(value.member_nodes().map(|(_, child)| child)) {
                     self.follow(child, rest, field);
@@ -130,6 +162,9 @@ impl Taken<'_> {
                 }
             }
             [name, rest @ ..] => {
+                if rest.is_empty() && !field.beside.is_none_or(|beside| beside(value)) {
+                    return;
+                }
                 if let Some(child) = value.get(name) {
                     self.follow(child, rest, field);
                 }
@@ -137,8 +172,22 @@ impl Taken<'_> {
         }
     }
 
+    /// Takes the value of a member whose name tells that it is secret: a string, or the strings of a list. An object
+    /// of such a name describes something instead.
+    fn take_telling(&mut self, name: Value<'_>, value: Value<'_>) {
+        let telling = match name.text() {
+            Some(text) if name.is_escaped() => telling_member(text.as_bytes()),
+            _ => telling_member(name.content()),
+        };
+        let Some(telling) = telling else { return };
+        for value in std::iter::once(value).chain(value.items()).filter(|value| value.kind() == Kind::String)
+        {
+            self.take(value, telling.ruling);
+        }
+    }
+
     /// Takes every string and number of a secret value; the names of its members stay.
-    fn take(&mut self, value: Value<'_>, field: &SecretField) {
+    fn take(&mut self, value: Value<'_>, ruling: Ruling) {
         let mut values = vec![value];
         while let Some(value) = values.pop() {
             if !self.values.insert(value.span().start) {
@@ -147,24 +196,28 @@ impl Taken<'_> {
             match value.kind() {
                 Kind::Object => values.extend(value.member_nodes().map(|(_, child)| child)),
                 Kind::Array => values.extend(value.items()),
-                Kind::String => self.cuts.extend(string(value, field)),
-                Kind::Number => self.cuts.push(number(value, field)),
+                Kind::String => self.cuts.extend(string(value, ruling)),
+                Kind::Number => self.cuts.push(number(value, ruling)),
                 Kind::Null | Kind::Bool => {}
             }
         }
     }
 }
 
-fn string(value: Value<'_>, field: &SecretField) -> Option<Cut> {
+fn string(value: Value<'_>, ruling: Ruling) -> Option<Cut> {
     let text = value.text()?;
-    if text.is_empty() || text == HIDDEN || Placeholder::read(&text).is_some() {
+    if text.is_empty()
+        || text == HIDDEN
+        || Placeholder::read(&text).is_some()
+        || !(ruling.holds_secret)(&text)
+    {
         return None;
     }
     let span = value.span();
-    Some(Cut::new(span.start + 1..span.end - 1, field.rule, field.transform, text.as_bytes()))
+    Some(Cut::new(span.start + 1..span.end - 1, ruling.rule, ruling.transform, text.as_bytes()))
 }
 
 /// A placeholder is a string, so a number gets quotes around it.
-fn number(value: Value<'_>, field: &SecretField) -> Cut {
-    Cut { quote: "\"", ..Cut::new(value.span(), field.rule, Transform::Nothing, &[]) }
+fn number(value: Value<'_>, ruling: Ruling) -> Cut {
+    Cut { quote: "\"", ..Cut::new(value.span(), ruling.rule, Transform::Nothing, &[]) }
 }

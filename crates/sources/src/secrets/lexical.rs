@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input};
 
-use super::{Cut, Placeholder, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
+use super::{Cut, Placeholder, Ruling, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
 use crate::json::HIDDEN;
 use crate::source::{SecretField, Transform};
 
@@ -42,7 +42,7 @@ pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
             if let Some(field) = rule_for(name, wholeness)
                 && let Some(value) = value_behind(bytes, found.start()..found.start() + name.len())
             {
-                from = from.max(value.cuts(bytes, field, &mut cuts));
+                from = from.max(value.cuts(bytes, Ruling::of(field), &mut cuts));
             }
         }
     }
@@ -88,32 +88,32 @@ fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
 
 impl Found {
     /// Adds the value's secrets, and says where the value ends.
-    fn cuts(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
+    fn cuts(&self, bytes: &[u8], ruling: Ruling, out: &mut Vec<Cut>) -> usize {
         match bytes.get(self.start + self.backslashes_at(bytes, self.start)) {
             Some(b'"') => {
                 let string = self.string(bytes, self.start);
-                out.extend(string_cut(bytes, string.clone(), field));
+                out.extend(string_cut(bytes, string.clone(), ruling));
                 string.end
             }
-            Some(b'{' | b'[') => self.container(bytes, field, out),
-            _ => self.bare(bytes, field, out),
+            Some(b'{' | b'[') => self.container(bytes, ruling, out),
+            _ => self.bare(bytes, ruling, out),
         }
     }
 
     /// A number, or a word that is no JSON.
-    fn bare(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
+    fn bare(&self, bytes: &[u8], ruling: Ruling, out: &mut Vec<Cut>) -> usize {
         let rest = bytes.get(self.start..).unwrap_or_default();
         let length = rest.iter().take_while(|byte| !ends_bare_value(**byte)).count();
         let span = self.start..self.start + length;
         if length > 0 && !matches!(&rest[..length], b"null" | b"true" | b"false") {
             let quote = if self.backslashes == 0 { "\"" } else { "\\\"" };
-            out.push(Cut { quote, ..Cut::new(span.clone(), field.rule, Transform::Nothing, &[]) });
+            out.push(Cut { quote, ..Cut::new(span.clone(), ruling.rule, Transform::Nothing, &[]) });
         }
         span.end
     }
 
     /// Adds every string in the object or array that begins here which is not a member's name.
-    fn container(&self, bytes: &[u8], field: &SecretField, out: &mut Vec<Cut>) -> usize {
+    fn container(&self, bytes: &[u8], ruling: Ruling, out: &mut Vec<Cut>) -> usize {
         let mut depth = 0_usize;
         let mut at = self.start;
         while let Some(byte) = bytes.get(at) {
@@ -124,7 +124,7 @@ impl Found {
                     let string = self.string(bytes, at);
                     at = string.end + self.backslashes + 1;
                     if bytes.get(skip_blanks(bytes, at)) != Some(&b':') {
-                        out.extend(string_cut(bytes, string, field));
+                        out.extend(string_cut(bytes, string, ruling));
                     }
                     continue;
                 }
@@ -161,11 +161,11 @@ impl Found {
     }
 }
 
-fn string_cut(bytes: &[u8], string: Range<usize>, field: &SecretField) -> Option<Cut> {
+fn string_cut(bytes: &[u8], string: Range<usize>, ruling: Ruling) -> Option<Cut> {
     let content = &bytes[string.clone()];
     let known = std::str::from_utf8(content)
         .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
-    (!known).then(|| Cut::new(string, field.rule, field.transform, &decoded_bytes(content)))
+    (!known).then(|| Cut::new(string, ruling.rule, ruling.transform, &decoded_bytes(content)))
 }
 
 /// Backslashes from `at` on, at most `most`.

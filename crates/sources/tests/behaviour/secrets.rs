@@ -200,6 +200,69 @@ fn known_fields_go_whatever_they_hold() {
 }
 
 #[test]
+fn names_that_tell_alone_are_known_in_every_spelling() {
+    for (name, value, rule) in [
+        ("SecretAccessKey", "hush-1", "aws.secret_access_key"),
+        ("secret_access_key", "hush-1", "aws.secret_access_key"),
+        ("AWS_SECRET_ACCESS_KEY", "hush-1", "aws.secret_access_key"),
+        ("aws-session-token", "hush-1", "aws.session_token"),
+        ("SessionToken", "hush-1", "aws.session_token"),
+        ("session\\u0054oken", "hush-1", "aws.session_token"),
+        ("X-Vault-Token", "hush-1", "http.header"),
+        ("x-api-key", "hush-1", "http.header"),
+        ("Authorization", "AWS4-HMAC-SHA256 hush-1", "http.header"),
+        ("cookie", "session=hush-1", "http.header"),
+    ] {
+        let text = String::from_utf8(record_with("TEXT")).unwrap();
+        let holder = format!("{{\"{name}\":[\"{value}\"],\"x\":{{\"{name}\":\"{value}\"}}}}");
+        let read = read_record(text.replace("\"TEXT\"", &holder).as_bytes());
+        let rules: Vec<_> = read.withheld.iter().map(|withheld| withheld.rule).collect();
+        assert_eq!(rules, [rule, rule], "{name}");
+        assert!(!String::from_utf8_lossy(&read.captured).contains("hush-1"), "{name}");
+    }
+    for member in [
+        r#""sessionTokens":"x""#,
+        r#""secretAccessKeyId":"x""#,
+        r#""authorization":"AWS_IAM""#,
+        r#""authorization":{"type":"by the owner"}"#,
+        r#""cookie":"all""#,
+        r#""secretAccessKey":null"#,
+        r#""password_policy":"strict""#,
+    ] {
+        let text = String::from_utf8(record_with("TEXT")).unwrap();
+        let read = read_record(text.replace("\"TEXT\"", &format!("{{{member}}}")).as_bytes());
+        assert_eq!(read.withheld, [], "{member}");
+    }
+}
+
+/// A Kubernetes audit event about `object`.
+fn audit_event(object: &str) -> Vec<u8> {
+    format!(r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a","stage":"ResponseComplete","verb":"create","user":{{"username":"u"}},"requestURI":"/api","requestReceivedTimestamp":"2026-08-14T09:12:00.000000Z","requestObject":{object}}}"#).into_bytes()
+}
+
+#[test]
+fn contents_of_secrets_and_variables_that_are_named_so_go() {
+    for (object, expected) in [
+        (r#"{"kind":"Secret","binaryData":{"p":"aHVzaA=="}}"#, &["k8s.secret_content"][..]),
+        (r#"{"kind":"ConfigMap","binaryData":{"p":"aHVzaA=="},"data":{"p":"x"}}"#, &[]),
+        (
+            r#"{"kind":"Pod","spec":{"containers":[{"env":[{"name":"DB_PASSWORD","value":"hush"},{"name":"HOST","value":"db"}]}]}}"#,
+            &["k8s.environment_variable"],
+        ),
+        (
+            r#"{"kind":"Deployment","spec":{"template":{"spec":{"containers":[{"env":[{"name":"apiToken","value":"hush"}]}]}}}}"#,
+            &["k8s.environment_variable"],
+        ),
+        (r#"{"kind":"Pod","spec":{"tolerations":[{"name":"TOKEN","value":"x"}]}}"#, &[]),
+        (r#"{"kind":"Pod","spec":{"env":[{"name":"KEYBOARD","value":"x"},{"value":"y"}]}}"#, &[]),
+    ] {
+        let read = read_record(&audit_event(object));
+        let rules: Vec<_> = read.withheld.iter().map(|withheld| withheld.rule).collect();
+        assert_eq!(rules, expected, "{object}");
+    }
+}
+
+#[test]
 fn secrets_go_from_json_that_is_wrapped_in_a_string() {
     let event = r#"{"eventVersion":"1.08","eventSource":"sts.amazonaws.com","eventName":"GetSessionToken","eventTime":"2026-08-14T09:12:00Z","eventID":"e1","userIdentity":{"type":"IAMUser","accountId":"111122223333"},"requestParameters":{"tokenCode":123456,"note":"a \"quoted\" \\npm_ word"},"responseElements":{"credentials":{"sessionToken":"s\u0065cret"}}}"#;
     let wrapped = serde_json::json!({ "EventId": "e1", "CloudTrailEvent": event }).to_string();
