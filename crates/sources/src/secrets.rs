@@ -7,6 +7,7 @@
 //!
 //! Nothing here decides whether a record is stored.
 
+mod assignment;
 mod field;
 mod lexical;
 mod placeholder;
@@ -199,7 +200,8 @@ fn place(cuts: Vec<Cut>, holder: Value<'_>, out: &mut Vec<Cut>) {
         return;
     }
     let content = holder.span().start + 1;
-    let spans = raw_spans(holder.content(), &cuts);
+    let decoded: Vec<_> = cuts.iter().map(|cut| cut.span.clone()).collect();
+    let spans = raw_spans(holder.content(), &decoded);
     out.extend(cuts.into_iter().zip(spans).map(|(cut, span)| {
         let span = content + span.start..content + span.end;
         let quote = match cut.quote {
@@ -211,22 +213,22 @@ fn place(cuts: Vec<Cut>, holder: Value<'_>, out: &mut Vec<Cut>) {
     }));
 }
 
-/// The bytes of a string's content that decode to the span of each cut.
-fn raw_spans(content: &[u8], cuts: &[Cut]) -> Vec<Range<usize>> {
-    let mut spans = vec![0..0; cuts.len()];
-    let mut starts: Vec<_> = (0..cuts.len()).collect();
+/// The bytes of a string's content that decode to each of `texts`, spans of the decoded text.
+fn raw_spans(content: &[u8], texts: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut spans = vec![0..0; texts.len()];
+    let mut starts: Vec<_> = (0..texts.len()).collect();
     let mut ends = starts.clone();
     // From the back, so that the next one is always the last.
-    starts.sort_by_key(|cut| std::cmp::Reverse(cuts[*cut].span.start));
-    ends.sort_by_key(|cut| std::cmp::Reverse(cuts[*cut].span.end));
+    starts.sort_by_key(|text| std::cmp::Reverse(texts[*text].start));
+    ends.sort_by_key(|text| std::cmp::Reverse(texts[*text].end));
     let mut decoded = 0;
     for unit in Units::new(content) {
         decoded += unit.decoded.length();
-        while let Some(cut) = starts.pop_if(|cut| cuts[*cut].span.start < decoded) {
-            spans[cut].start = unit.raw.start;
+        while let Some(text) = starts.pop_if(|text| texts[*text].start < decoded) {
+            spans[text].start = unit.raw.start;
         }
-        while let Some(cut) = ends.pop_if(|cut| cuts[*cut].span.end <= decoded) {
-            spans[cut].end = unit.raw.end;
+        while let Some(text) = ends.pop_if(|text| texts[*text].end <= decoded) {
+            spans[text].end = unit.raw.end;
         }
     }
     spans

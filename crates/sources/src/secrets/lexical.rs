@@ -1,14 +1,15 @@
 //! Secrets in bytes that no parser could read: the bytes are kept, so they are searched all the same.
 //!
 //! Without a tape there are only words: a known field's name in quotes, a colon and a value; and the token formats.
-//! Quotes may be escaped, where JSON was wrapped in a string.
+//! Quotes may be escaped, where JSON was wrapped in a string, and so may characters of a name. Names in other
+//! spellings, and what configuration files and shells write, are for the search of assignments.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input};
 
-use super::{Cut, Placeholder, Ruling, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
+use super::{Cut, Placeholder, Ruling, assignment, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
 use crate::json::HIDDEN;
 use crate::source::{SecretField, Transform};
 
@@ -34,6 +35,24 @@ static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| automaton(NAMES.iter()))
 /// Every secret of the bytes, as far as words show it.
 pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
     let mut cuts = Vec::new();
+    cuts_by_name(bytes, wholeness, &mut cuts);
+    let text = memchr::memchr(b'\\', bytes).map(|_| decoded_bytes(bytes));
+    if let Some(text) = &text {
+        cuts_by_escaped_name(bytes, text, wholeness, &mut cuts);
+    }
+    assignment::cuts(bytes, &mut cuts);
+    cuts.extend(cuts_in_text(bytes));
+    if let Some(text) = text {
+        let decoded = cuts_in_text(&text);
+        let texts: Vec<_> = decoded.iter().map(|cut| cut.span.clone()).collect();
+        let spans = raw_spans(bytes, &texts);
+        cuts.extend(decoded.into_iter().zip(spans).map(|(cut, span)| Cut { span, ..cut }));
+    }
+    cuts
+}
+
+/// Adds the values behind names as they are written.
+fn cuts_by_name(bytes: &[u8], wholeness: Wholeness, cuts: &mut Vec<Cut>) {
     // Everything before this has been looked at; what is inside a secret value is not looked at again.
     let mut from = 0;
     while let Some(found) = FINDER.find(Input::new(bytes).span(from..bytes.len())) {
@@ -42,17 +61,43 @@ pub(crate) fn cuts_in_bytes(bytes: &[u8], wholeness: Wholeness) -> Vec<Cut> {
             if let Some(field) = rule_for(name, wholeness)
                 && let Some(value) = value_behind(bytes, found.start()..found.start() + name.len())
             {
-                from = from.max(value.cuts(bytes, Ruling::of(field), &mut cuts));
+                from = from.max(value.cuts(bytes, Ruling::of(field), cuts));
             }
         }
     }
-    cuts.extend(cuts_in_text(bytes));
-    if memchr::memchr(b'\\', bytes).is_some() {
-        let decoded = cuts_in_text(&decoded_bytes(bytes));
-        let spans = raw_spans(bytes, &decoded);
-        cuts.extend(decoded.into_iter().zip(spans).map(|(cut, span)| Cut { span, ..cut }));
+}
+
+/// Adds the values behind names that hold an escape. `text` is what the bytes decode to.
+fn cuts_by_escaped_name(bytes: &[u8], text: &[u8], wholeness: Wholeness, cuts: &mut Vec<Cut>) {
+    let mut names = Vec::new();
+    let mut spans = Vec::new();
+    let mut from = 0;
+    while let Some(found) = FINDER.find(Input::new(text).span(from..text.len())) {
+        from = found.start() + 1;
+        // In quotes only: the others were found as they are written, or are no names.
+        let quoted = |name: &&&'static str| {
+            let rest = &text[found.start()..];
+            rest.starts_with(name.as_bytes()) && matches!(rest.get(name.len()), Some(b'"' | b'\\'))
+        };
+        for name in NAMES.iter().filter(quoted) {
+            names.push(*name);
+            spans.push(found.start()..found.start() + name.len());
+        }
     }
-    cuts
+    let taken = Taken::by(cuts);
+    // A value is looked at once, however many names hostile bytes put in front of it.
+    let mut behind = 0;
+    for (name, span) in names.into_iter().zip(raw_spans(bytes, &spans)) {
+        if span.len() > name.len()
+            && span.start >= behind
+            && !taken.holds(span.start)
+            && !follows_placeholder(bytes, span.start)
+            && let Some(field) = rule_for(name, wholeness)
+            && let Some(value) = value_behind(bytes, span)
+        {
+            behind = value.cuts(bytes, Ruling::of(field), cuts);
+        }
+    }
 }
 
 fn rule_for(name: &str, wholeness: Wholeness) -> Option<&'static SecretField> {
@@ -63,16 +108,49 @@ fn rule_for(name: &str, wholeness: Wholeness) -> Option<&'static SecretField> {
         .find(|field| field::last_name(field) == Some(name))
 }
 
+/// Whether the quote before a name is the one behind a placeholder, which stood for a value without quotes.
+fn follows_placeholder(bytes: &[u8], name: usize) -> bool {
+    let before = bytes[..name].strip_suffix(b"\"").unwrap_or_default();
+    let backslashes = before.iter().rev().take(MOST_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
+    before[..before.len() - backslashes].ends_with(b"]")
+}
+
+/// What is cut out already. A name in there is no name when the captured bytes are read again, so it is none now.
+pub(super) struct Taken {
+    /// In order, and apart.
+    spans: Vec<Range<usize>>,
+}
+
+impl Taken {
+    pub(super) fn by(cuts: &[Cut]) -> Self {
+        let mut sorted: Vec<_> = cuts.iter().map(|cut| cut.span.clone()).collect();
+        sorted.sort_by_key(|span| span.start);
+        let mut spans: Vec<Range<usize>> = Vec::with_capacity(sorted.len());
+        for span in sorted {
+            match spans.last_mut() {
+                Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+                _ => spans.push(span),
+            }
+        }
+        Self { spans }
+    }
+
+    pub(super) fn holds(&self, at: usize) -> bool {
+        let behind = self.spans.partition_point(|span| span.start <= at);
+        behind > 0 && at < self.spans[behind - 1].end
+    }
+}
+
 /// A member's value by its looks.
-struct Found {
+pub(super) struct Found {
     /// Offset of its first byte.
-    start: usize,
+    pub start: usize,
     /// Backslashes that stand before each quote at this depth of wrapping.
-    backslashes: usize,
+    pub backslashes: usize,
 }
 
 /// Most backslashes before a quote: of a document wrapped in strings six times.
-const MOST_BACKSLASHES: usize = 63;
+pub(super) const MOST_BACKSLASHES: usize = 63;
 
 /// The value behind the member name at `name`, if that is one: in quotes, with a colon behind them.
 fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
@@ -88,7 +166,7 @@ fn value_behind(bytes: &[u8], name: Range<usize>) -> Option<Found> {
 
 impl Found {
     /// Adds the value's secrets, and says where the value ends.
-    fn cuts(&self, bytes: &[u8], ruling: Ruling, out: &mut Vec<Cut>) -> usize {
+    pub(super) fn cuts(&self, bytes: &[u8], ruling: Ruling, out: &mut Vec<Cut>) -> usize {
         match bytes.get(self.start + self.backslashes_at(bytes, self.start)) {
             Some(b'"') => {
                 let string = self.string(bytes, self.start);
@@ -161,7 +239,7 @@ impl Found {
     }
 }
 
-fn string_cut(bytes: &[u8], string: Range<usize>, ruling: Ruling) -> Option<Cut> {
+pub(super) fn string_cut(bytes: &[u8], string: Range<usize>, ruling: Ruling) -> Option<Cut> {
     let content = &bytes[string.clone()];
     let known = std::str::from_utf8(content)
         .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
@@ -169,7 +247,7 @@ fn string_cut(bytes: &[u8], string: Range<usize>, ruling: Ruling) -> Option<Cut>
 }
 
 /// Backslashes from `at` on, at most `most`.
-fn backslashes_at(bytes: &[u8], at: usize, most: usize) -> usize {
+pub(super) fn backslashes_at(bytes: &[u8], at: usize, most: usize) -> usize {
     bytes.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| **byte == b'\\').count()
 }
 

@@ -68,6 +68,13 @@ pub(super) fn covers(text: &[u8], at: usize) -> bool {
         && std::str::from_utf8(&candidate[..end]).is_ok_and(|text| Placeholder::read(text).is_some())
 }
 
+/// Length of the placeholder that `text` begins with.
+pub(super) fn length_at_start(text: &[u8]) -> Option<usize> {
+    let end = memchr::memchr(b']', &text[..text.len().min(LONGEST)])? + 1;
+    let candidate = std::str::from_utf8(&text[..end]).ok()?;
+    Placeholder::read(candidate).map(|_| end)
+}
+
 /// Whether a placeholder begins somewhere in `text`.
 pub(super) fn begins_in(text: &[u8]) -> bool {
     memchr::memmem::find(text, OPENING.as_bytes()).is_some()

@@ -19,11 +19,11 @@ pub(super) struct TellingName {
 /// Where a name tells that its value is secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tells {
-    /// As a member of any document, and in front of `:` or `=` in any text.
+    /// As a member of any document, and in front of `:` or `=` in bytes that are no JSON.
     Everywhere,
     /// As a member of any document; without quotes around it, it may be a word.
     AsMember,
-    /// In bytes that are no JSON; the sources say where it is secret in theirs.
+    /// In bytes that are no JSON, in quotes or in front of `=`; the sources say where it is secret in theirs.
     InText,
 }
 

@@ -301,6 +301,53 @@ fn rejects_keep_no_secret_either() {
 }
 
 #[test]
+fn assignments_in_rejects_go_in_every_notation() {
+    let mark = "[withheld:";
+    for (text, expected) in [
+        (
+            "export AWS_SECRET_ACCESS_KEY=hush-1 x",
+            "export AWS_SECRET_ACCESS_KEY=[withheld:aws.secret_access_key] x",
+        ),
+        ("aws_session_token = hush-1\tx", "aws_session_token = [withheld:aws.session_token]\tx"),
+        (
+            "a='SecretAccessKey': 'hush-1', 'x'",
+            "a='SecretAccessKey': '[withheld:aws.secret_access_key]', 'x'",
+        ),
+        (
+            "a \"secret_access_key\" : \"hush\\\"-1\"",
+            "a \"secret_access_key\" : \"[withheld:aws.secret_access_key]\"",
+        ),
+        (
+            "a \\\"session-token\\\":\\\"hush-1\\\",",
+            "a \\\"session-token\\\":\\\"[withheld:aws.session_token]\\\",",
+        ),
+        ("> X-Vault-Token: hush-1", "> X-Vault-Token: [withheld:http.header]"),
+        ("run --db-password=hush-1 --x", "run --db-password=[withheld:aws.password] --x"),
+        ("PGPASSWORD=\"hush-1\" psql", "PGPASSWORD=\"[withheld:aws.password]\" psql"),
+        ("x {\"Authorization\":\"hush-1\"}", "x {\"Authorization\":\"[withheld:http.header]\"}"),
+        (
+            "x {\"\\u0073essionToken\":\"hush\\\"-1\"}",
+            "x {\"\\u0073essionToken\":\"[withheld:aws.session_token]\"}",
+        ),
+    ] {
+        let whole = read_input(text.as_bytes(), &Context::default());
+        assert_eq!(String::from_utf8_lossy(&whole.rejects[0].captured), expected);
+    }
+    for text in [
+        "password: required by the server",
+        "password = $PASSWORD, passwd=%P% secret_access_key=<none>",
+        "the session token: it was used; sessionTokens=17 of many",
+        "cookie: a question of taste, authorization: denied",
+        "x-api-key-id=abcdefgh PASSWORD_FILE=/run/secrets/x",
+        "session_token=null secretAccessKey: None",
+    ] {
+        let whole = read_input(text.as_bytes(), &Context::default());
+        let captured = String::from_utf8_lossy(&whole.rejects[0].captured);
+        assert!(captured == text && !captured.contains(mark), "{captured}");
+    }
+}
+
+#[test]
 fn a_reject_of_whole_json_stays_whole_json() {
     let input = br#"{"x":[{"password":12345,"note":"\"\npm_0"}],"log":"{\"tokenCode\":123456}"}"#;
     let whole = read_input(input, &Context::default());
@@ -403,6 +450,11 @@ fn secret_like() -> impl Strategy<Value = String> {
         "{",
         "}",
         "\"password\":",
+        "AWS_SESSION_TOKEN=",
+        "'SecretAccessKey': '",
+        "'",
+        "=",
+        "\\u0070assword\":",
         "\"sessionToken\":\"",
         "\"data\":{",
         "\\\"password\\\":\\\"",
