@@ -32,6 +32,17 @@ const MAX_CONTAINERS: usize = 4;
 /// Longest line prefix: a moment takes at most 35 bytes, and a few blanks follow.
 const MAX_LINE_PREFIX_BYTES: usize = 64;
 
+/// How an input begins that is no text in UTF-8, and what it is.
+const NO_TEXT: &[(&[u8], &str)] = &[
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+];
+
 /// What stands at the front of the buffer. The caller drops `length` bytes from it before the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -165,7 +176,7 @@ impl Framer {
     /// One step, or `None` where only the state changed.
     fn step(&mut self, first: u8, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
         if self.place == Place::Start {
-            return self.byte_order_mark(buffer, at_end);
+            return self.start(buffer, at_end);
         }
         if is_whitespace(first) {
             let length = buffer.iter().take_while(|byte| is_whitespace(**byte)).count();
@@ -178,6 +189,8 @@ impl Framer {
         match (self.place, first) {
             (Place::BetweenValues, b'{') => self.value(buffer, at_end, Place::BetweenValues),
             (Place::BetweenValues, b'0'..=b'9') => self.line_prefix(buffer, at_end),
+            // Files that begin with a mark were put behind each other.
+            (Place::BetweenValues, 0xef) => byte_order_mark(buffer, at_end).or_else(|| self.not_json(first)),
             (Place::BetweenValues, _) => self.not_json(first),
             (Place::Element, b',') => {
                 // Alone between two commas: taking it with what follows would cost a record.
@@ -217,17 +230,21 @@ impl Framer {
         })
     }
 
-    fn byte_order_mark(&mut self, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
-        const MARK: &[u8] = b"\xef\xbb\xbf";
-        if buffer.starts_with(MARK) {
-            self.place = Place::BetweenValues;
-            return Some(Step::Framing { length: MARK.len() });
+    /// What is no text at all is one reject: its line breaks mean nothing.
+    fn start(&mut self, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
+        if let Some((_, found)) = NO_TEXT.iter().find(|(magic, _)| buffer.starts_with(magic)) {
+            let (expected, found) = ("text in UTF-8".to_owned(), (*found).to_owned());
+            let reject = Reject { reason: RejectReason::NotText, offset: 0, expected, found };
+            return self.skip(reject, Extent::Rest, Place::BetweenValues);
         }
-        if MARK.starts_with(buffer) && at_end == AtEnd::No {
+        if at_end == AtEnd::No && NO_TEXT.iter().any(|(magic, _)| magic.starts_with(buffer)) {
             return Some(Step::NeedMore);
         }
-        self.place = Place::BetweenValues;
-        None
+        let step = byte_order_mark(buffer, at_end);
+        if step != Some(Step::NeedMore) {
+            self.place = Place::BetweenValues;
+        }
+        step
     }
 
     /// A moment before JSON on the same line is framing; anything else that begins with a digit is not JSON.
@@ -339,6 +356,14 @@ impl Framer {
         self.skip = Some(Skip::new(reject, extent));
         None
     }
+}
+
+fn byte_order_mark(buffer: &[u8], at_end: AtEnd) -> Option<Step> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if buffer.starts_with(MARK) {
+        return Some(Step::Framing { length: MARK.len() });
+    }
+    (MARK.starts_with(buffer) && at_end == AtEnd::No).then_some(Step::NeedMore)
 }
 
 fn syntax_reject(first: u8, expected: &str) -> Reject {

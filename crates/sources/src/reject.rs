@@ -19,6 +19,8 @@ pub enum RejectReason {
     NotALog,
     /// Does not begin like JSON.
     NotJson,
+    /// Compressed, an archive, or text in another encoding than UTF-8.
+    NotText,
     /// Longer than a record may be.
     Oversize,
     /// A parser failed in a way that it should not.
@@ -48,12 +50,13 @@ pub struct Reject {
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DuplicateKey,
         Self::InvalidJson,
         Self::InvalidUtf8,
         Self::NotALog,
         Self::NotJson,
+        Self::NotText,
         Self::Oversize,
         Self::ParserPanic,
         Self::TooDeep,
@@ -70,6 +73,7 @@ impl RejectReason {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::NotALog => "not_a_log",
             Self::NotJson => "not_json",
+            Self::NotText => "not_text",
             Self::Oversize => "oversize",
             Self::ParserPanic => "parser_panic",
             Self::TooDeep => "too_deep",
@@ -91,6 +95,7 @@ impl RejectReason {
             Self::NotJson => {
                 "take prefixes such as syslog headers off, or give the files that the source itself writes"
             }
+            Self::NotText => "unpack it, or convert it to UTF-8, and give what comes out",
             Self::Oversize => "no known source writes records this long: check what the file is",
             Self::ParserPanic => {
                 "report it with the record; it is kept and can be read again by a later version"

@@ -31,6 +31,8 @@ pub(super) struct Skip {
 pub(super) enum Extent {
     /// To the end of the line.
     Line,
+    /// To the end of the input.
+    Rest,
     /// To where brackets balance, or the first line that begins like a value of its own.
     Value {
         /// Brackets that are open before the first byte.
@@ -78,7 +80,7 @@ impl Extent {
 impl Skip {
     pub(super) fn new(reject: Reject, extent: Extent) -> Self {
         let depth = match extent {
-            Extent::Line => 0,
+            Extent::Line | Extent::Rest => 0,
             Extent::Value { open, .. } | Extent::Element { open, .. } => open,
         };
         Self {
@@ -133,6 +135,9 @@ impl Skip {
     }
 
     fn byte(&mut self, byte: u8, rest: &[u8], at_end: AtEnd) -> Scan {
+        if self.extent == Extent::Rest {
+            return Scan::On;
+        }
         if byte == b'\n' {
             // A value that began on this line and breaks off inside a string was cut: what follows is another line.
             let cut = self.in_string && !self.several_lines;
@@ -183,7 +188,7 @@ impl Skip {
 
     fn counts(&self, bracket: u8) -> bool {
         match self.extent {
-            Extent::Line => false,
+            Extent::Line | Extent::Rest => false,
             Extent::Value { .. } | Extent::Element { brackets: Brackets::Both, .. } => true,
             Extent::Element { brackets: Brackets::Braces, .. } => matches!(bracket, b'{' | b'}'),
             Extent::Element { brackets: Brackets::Squares, .. } => matches!(bracket, b'[' | b']'),
