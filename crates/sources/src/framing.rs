@@ -191,6 +191,7 @@ impl Framer {
             (Place::BetweenValues, b'0'..=b'9') => self.line_prefix(buffer, at_end),
             // Files that begin with a mark were put behind each other.
             (Place::BetweenValues, 0xef) => byte_order_mark(buffer, at_end).or_else(|| self.not_json(first)),
+            (Place::BetweenValues, b'-') => self.perhaps_private_key(buffer, at_end),
             (Place::BetweenValues, _) => self.not_json(first),
             (Place::Element, b',') => {
                 // Alone between two commas: taking it with what follows would cost a record.
@@ -263,11 +264,27 @@ impl Framer {
         }
     }
 
+    /// The lines of a private key stay together: only its first one says that the others are secret.
+    fn perhaps_private_key(&mut self, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
+        let window = &buffer[..buffer.len().min(MAX_LINE_PREFIX_BYTES)];
+        let line = memchr::memchr(b'\n', window).map(|end| &window[..end]);
+        if line.is_none() && window.len() < MAX_LINE_PREFIX_BYTES && at_end == AtEnd::No {
+            return Some(Step::NeedMore);
+        }
+        let line = line.unwrap_or(window);
+        let begins = line.starts_with(b"-----BEGIN ") && memchr::memmem::find(line, b"PRIVATE KEY").is_some();
+        self.line_reject(buffer[0], if begins { Extent::PrivateKey } else { Extent::Line })
+    }
+
     fn not_json(&mut self, first: u8) -> Option<Step> {
+        self.line_reject(first, Extent::Line)
+    }
+
+    fn line_reject(&mut self, first: u8, extent: Extent) -> Option<Step> {
         let expected = "`{` or `[`".to_owned();
         let reject =
             Reject { reason: RejectReason::NotJson, offset: 0, expected, found: describe(Some(first)) };
-        self.skip(reject, Extent::Line, Place::BetweenValues)
+        self.skip(reject, extent, Place::BetweenValues)
     }
 
     /// A value that may be a record, a lister, or framing inside a lister; `then` is the place behind it.

@@ -31,6 +31,8 @@ pub(super) struct Skip {
 pub(super) enum Extent {
     /// To the end of the line.
     Line,
+    /// To the last line in a row that begins like base64 or the end of a PEM block.
+    PrivateKey,
     /// To the end of the input.
     Rest,
     /// To where brackets balance, or the first line that begins like a value of its own.
@@ -80,7 +82,7 @@ impl Extent {
 impl Skip {
     pub(super) fn new(reject: Reject, extent: Extent) -> Self {
         let depth = match extent {
-            Extent::Line | Extent::Rest => 0,
+            Extent::Line | Extent::PrivateKey | Extent::Rest => 0,
             Extent::Value { open, .. } | Extent::Element { open, .. } => open,
         };
         Self {
@@ -138,6 +140,17 @@ impl Skip {
         if self.extent == Extent::Rest {
             return Scan::On;
         }
+        if self.extent == Extent::PrivateKey && byte == b'\n' {
+            return match rest.get(..5) {
+                // A moment, as of an export, is no base64.
+                Some(next) if next[4] == b'-' && next[..4].iter().all(u8::is_ascii_digit) => Scan::EndBefore,
+                None if at_end == AtEnd::No => Scan::NeedMore,
+                _ => match rest.first() {
+                    Some(next) if next.is_ascii_alphanumeric() || b"+/=-".contains(next) => Scan::On,
+                    _ => Scan::EndBefore,
+                },
+            };
+        }
         if byte == b'\n' {
             // A value that began on this line and breaks off inside a string was cut: what follows is another line.
             let cut = self.in_string && !self.several_lines;
@@ -151,7 +164,7 @@ impl Skip {
                 _ => Scan::On,
             };
         }
-        if self.extent == Extent::Line {
+        if matches!(self.extent, Extent::Line | Extent::PrivateKey) {
             return Scan::On;
         }
         if self.in_string {
@@ -188,7 +201,7 @@ impl Skip {
 
     fn counts(&self, bracket: u8) -> bool {
         match self.extent {
-            Extent::Line | Extent::Rest => false,
+            Extent::Line | Extent::PrivateKey | Extent::Rest => false,
             Extent::Value { .. } | Extent::Element { brackets: Brackets::Both, .. } => true,
             Extent::Element { brackets: Brackets::Braces, .. } => matches!(bracket, b'{' | b'}'),
             Extent::Element { brackets: Brackets::Squares, .. } => matches!(bracket, b'[' | b']'),

@@ -49,6 +49,16 @@ fn every_shape_of_input_gives_its_records() {
         ("a mark on a later line", "{\"a\":1}\n\u{feff}{\"a\":2}", "R{\"a\":1} F R{\"a\":2}"),
         ("a mark cut short is none", "{\"a\":1}\n\u{fec0}", "R{\"a\":1} F X[not_json]\u{fec0}"),
         ("a zip archive", "PK\u{3}\u{4}\n{\"a\":1}\n", "X[not_text]PK\u{3}\u{4}\n{\"a\":1}\n"),
+        (
+            "a private key",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n0abc\n-----END RSA PRIVATE KEY-----\n{\"a\":1}",
+            "X[not_json]-----BEGIN RSA PRIVATE KEY-----\nMIIE\n0abc\n-----END RSA PRIVATE KEY----- F R{\"a\":1}",
+        ),
+        (
+            "a certificate",
+            "-----BEGIN CERTIFICATE-----\nMIIE",
+            "X[not_json]-----BEGIN CERTIFICATE----- F X[not_json]MIIE",
+        ),
         ("no archive", "PK\n{\"a\":1}", "X[not_json]PK F R{\"a\":1}"),
         ("bzip2", "BZh9\n{", "X[not_text]BZh9\n{"),
         ("an export", "2026-08-14T09:12:00.123Z {\"a\":1}\n", "F R{\"a\":1} F"),

@@ -348,6 +348,15 @@ fn assignments_in_rejects_go_in_every_notation() {
 }
 
 #[test]
+fn no_line_of_a_private_key_stays_in_a_text() {
+    let text = "x\n-----BEGIN RSA PRIVATE KEY-----\nhush1\n0hush2\n-----END RSA PRIVATE KEY-----\nafter\n";
+    let whole = read_input(text.as_bytes(), &Context::default());
+    let captured: Vec<_> =
+        whole.rejects.iter().map(|reject| String::from_utf8_lossy(&reject.captured)).collect();
+    assert_eq!(captured, ["x", "[withheld:token.private_key]\nafter"]);
+}
+
+#[test]
 fn a_reject_of_whole_json_stays_whole_json() {
     let input = br#"{"x":[{"password":12345,"note":"\"\npm_0"}],"log":"{\"tokenCode\":123456}"}"#;
     let whole = read_input(input, &Context::default());
