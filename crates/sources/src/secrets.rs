@@ -101,6 +101,14 @@ const FIELD_PRIORITY: usize = 0;
 static ANCHORS: LazyLock<AhoCorasick> =
     LazyLock::new(|| automaton(FORMATS.iter().flat_map(|format| format.anchors)));
 
+/// The same anchors in two automata of at most 64, the most that the packed search of `aho-corasick` takes. Nearly
+/// every text has none of them, which these two find out several times as fast as the one.
+static HALVES: LazyLock<[AhoCorasick; 2]> = LazyLock::new(|| {
+    let anchors: Vec<_> = FORMATS.iter().flat_map(|format| format.anchors).collect();
+    let (first, second) = anchors.split_at(anchors.len() / 2);
+    [first, second].map(|half| automaton(half.iter().copied()))
+});
+
 /// The name of every rule, sorted.
 pub fn secret_rules() -> Vec<&'static str> {
     let fields = crate::SOURCES.iter().flat_map(|source| source.secrets).map(|field| field.rule);
@@ -164,6 +172,9 @@ fn cuts_in_text(text: &[u8]) -> Vec<Cut> {
 
 /// Adds the secrets that a text shows by their format.
 fn cuts_by_format(text: &[u8], cuts: &mut Vec<Cut>) {
+    if !HALVES.iter().any(|half| half.is_match(text)) {
+        return;
+    }
     let mut found = Vec::new();
     if let Some(first) = ANCHORS.find(text) {
         let mut search = Search::new(text);
