@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Credential, Identity, Key, KeyRef, Timestamp};
+use crate::{Credential, Identity, Key, KeyRef, Role, Timestamp};
 
 /// Content id of an event: SHA-256 over what the source said, never over how it was delivered.
 ///
@@ -350,6 +350,24 @@ pub struct CoverageHint {
     pub kind: String,
     /// The detail that the record gives.
     pub note: String,
+}
+
+impl Event {
+    /// Lists what handed out authority a second time, as parents: whoever follows a credential forward finds the few
+    /// events that issue something among the many that only use it.
+    #[must_use]
+    pub fn with_parents(mut self) -> Self {
+        if self.keys.iter().any(|key| matches!(key.role, Role::Issued | Role::Step)) {
+            let of = |roles: &[Role]| -> Vec<Key> {
+                let parents = self.keys.iter().filter(|key| roles.contains(&key.role));
+                parents.map(|key| Key { role: Role::Parent, ..key.clone() }).collect()
+            };
+            let credentials = of(&[Role::Used, Role::Presented]);
+            let parents = if credentials.is_empty() { of(&[Role::Actor]) } else { credentials };
+            self.keys.extend(parents);
+        }
+        self
+    }
 }
 
 impl fmt::Display for EventId {

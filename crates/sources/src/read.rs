@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ascribe_model::{Event, Key, Role};
+use ascribe_model::Event;
 
 use crate::canonical::event_id;
 use crate::json::{AtEnd, Prefix, Tape, Value};
@@ -206,21 +206,6 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// Lists what handed out authority a second time, as parents: whoever follows a credential forward finds the few
-/// events that issue something among the many that only use it.
-fn with_parents(mut event: Event) -> Event {
-    if event.keys.iter().any(|key| matches!(key.role, Role::Issued | Role::Step)) {
-        let of = |roles: &[Role]| -> Vec<Key> {
-            let parents = event.keys.iter().filter(|key| roles.contains(&key.role));
-            parents.map(|key| Key { role: Role::Parent, ..key.clone() }).collect()
-        };
-        let credentials = of(&[Role::Used, Role::Presented]);
-        let parents = if credentials.is_empty() { of(&[Role::Actor]) } else { credentials };
-        event.keys.extend(parents);
-    }
-    event
-}
-
 /// What the parts of a record say.
 struct Said {
     events: Vec<Event>,
@@ -244,7 +229,7 @@ fn events(
         };
         let result = object.and_then(|object| {
             let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
-            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..with_parents(event) }))
+            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event.with_parents() }))
         });
         match result {
             Ok(event) => {

@@ -129,7 +129,7 @@ pub fn event(act: &Act, second: Option<i64>) -> Event {
             event.verb = Verb::Update;
         }
     }
-    with_id(with_parents(event))
+    with_id(event.with_parents())
 }
 
 /// The event with the id that its content gives.
@@ -144,20 +144,6 @@ pub fn with_id(mut event: Event) -> Event {
         chunk.copy_from_slice(&hash.to_be_bytes());
     }
     event.id = EventId(id);
-    event
-}
-
-/// As sources do: whatever handed out authority is listed a second time, as a parent.
-fn with_parents(mut event: Event) -> Event {
-    if event.keys.iter().any(|key| matches!(key.role, Role::Issued | Role::Step)) {
-        let of = |roles: &[Role]| -> Vec<Key> {
-            let parents = event.keys.iter().filter(|key| roles.contains(&key.role));
-            parents.map(|key| Key { role: Role::Parent, ..key.clone() }).collect()
-        };
-        let credentials = of(&[Role::Used, Role::Presented]);
-        let parents = if credentials.is_empty() { of(&[Role::Actor]) } else { credentials };
-        event.keys.extend(parents);
-    }
     event
 }
 
