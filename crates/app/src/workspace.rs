@@ -12,6 +12,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
@@ -192,6 +194,11 @@ impl Workspace {
         file.try_lock().ok().map(|()| file)
     }
 
+    /// The same, for whoever has to write: a question holds it for a moment only, so that moment is waited for.
+    pub fn wait_for_fold_lock(&self) -> Option<fs::File> {
+        patiently(|| self.fold_lock(), Option::is_some)
+    }
+
     /// The key that signs checkpoints.
     ///
     /// # Errors
@@ -220,6 +227,20 @@ impl Workspace {
     fn key_path(&self) -> PathBuf {
         self.root.join("keys/ledger.key")
     }
+}
+
+/// Tries until it is `done`, for a second at most: longer than any question holds a lock.
+pub fn patiently<T>(mut attempt: impl FnMut() -> T, done: fn(&T) -> bool) -> T {
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 1..TRIES {
+        let outcome = attempt();
+        if done(&outcome) {
+            return outcome;
+        }
+        thread::sleep(PAUSE);
+    }
+    attempt()
 }
 
 impl WorkspaceError {

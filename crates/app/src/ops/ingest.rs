@@ -12,7 +12,7 @@ use crate::ingest::{
     CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
     find_objects, run,
 };
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{Workspace, WorkspaceError, patiently};
 
 /// What to take in.
 pub struct IngestRequest<'a> {
@@ -78,14 +78,14 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
     if objects.is_empty() {
         return Err(IngestFailure::Nothing { problems });
     }
-    let (ledger, recovery) = Ledger::open(&workspace.ledger_paths(), workspace.signing_key()?)
-        .map_err(|error| IngestFailure::Ledger(Box::new(error)))?;
+    let (ledger, recovery) = open_ledger(&workspace)?;
+    // Before the store is opened: what a question folds in between would make this handle of it an old one.
+    let _lock = workspace.wait_for_fold_lock().ok_or(IngestFailure::Folding)?;
     let reader = ledger.reader().map_err(IngestFailure::Read)?;
     let mut store = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     if *store.parsers() != parser_versions() {
         return Err(IngestFailure::OtherParsers);
     }
-    let _lock = workspace.fold_lock().ok_or(IngestFailure::Folding)?;
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
@@ -100,6 +100,18 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         .planned(objects.len() as u64, objects.iter().filter_map(crate::ingest::InputObject::bytes).sum());
     let report = run(&plan, Destination { ledger, store, reader, before }).map_err(IngestFailure::Run)?;
     Ok(Ingested { report, recovery, problems })
+}
+
+/// Opens the ledger for writing. A question holds its lock for a moment only, so that moment is waited for.
+fn open_ledger(workspace: &Workspace) -> Result<(Ledger, Recovery), IngestFailure> {
+    let attempt = || {
+        let key = workspace.signing_key()?;
+        Ledger::open(&workspace.ledger_paths(), key).map_err(|error| IngestFailure::Ledger(Box::new(error)))
+    };
+    patiently(
+        attempt,
+        |outcome| !matches!(outcome, Err(IngestFailure::Ledger(error)) if matches!(**error, ascribe_ledger::OpenError::Lock(_))),
+    )
 }
 
 impl IngestFailure {

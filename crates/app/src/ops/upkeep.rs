@@ -110,7 +110,7 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
 pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
     let workspace = Workspace::open(root)?;
     let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
-    let _lock = workspace.fold_lock().ok_or(UpkeepError::Folding)?;
+    let _lock = workspace.wait_for_fold_lock().ok_or(UpkeepError::Folding)?;
     let path = workspace.store_path();
     match std::fs::remove_dir_all(&path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
