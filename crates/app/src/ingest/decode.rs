@@ -285,7 +285,9 @@ impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(into)?;
         self.consumed += read as u64;
-        self.keep(into, read);
+        if self.encoded {
+            keep(&mut self.pending, &into[..read]);
+        }
         Ok(read)
     }
 }
@@ -296,17 +298,13 @@ impl<R> Counted<R> {
         let done = self.pending.len().saturating_sub(SYMBOL_MAX_BYTES);
         self.pending.drain(..done);
     }
+}
 
-    fn keep(&mut self, bytes: &[u8], length: usize) {
-        if !self.encoded {
-            return;
-        }
-        self.pending.extend_from_slice(&bytes[..length]);
-        if self.pending.len() > PENDING_MAX_BYTES {
-            let surplus = self.pending.len() - PENDING_MAX_BYTES;
-            self.pending.drain(..surplus);
-        }
-    }
+/// Remembers consumed bytes, the last ones if there are too many.
+fn keep(pending: &mut Vec<u8>, consumed: &[u8]) {
+    pending.extend_from_slice(consumed);
+    let surplus = pending.len().saturating_sub(PENDING_MAX_BYTES);
+    pending.drain(..surplus);
 }
 
 impl<R: Read> BufRead for Counted<R> {
@@ -317,8 +315,7 @@ impl<R: Read> BufRead for Counted<R> {
     fn consume(&mut self, amount: usize) {
         self.consumed += amount as u64;
         if self.encoded {
-            let consumed = self.inner.buffer()[..amount].to_vec();
-            self.keep(&consumed, amount);
+            keep(&mut self.pending, &self.inner.buffer()[..amount]);
         }
         self.inner.consume(amount);
     }

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::given::{Given, Ran, assert_accounted, files_below, gzip, lines, record};
+use crate::given::{Given, assert_accounted, files_below, gzip, lines, record};
 
 /// A bad file, taken in together with a good one of three records.
 struct Bad {
@@ -113,13 +112,7 @@ fn line_of_64_mib_in_bounded_memory() {
     bytes.extend_from_slice(b"\"}\n");
     let path = given.input("long.json", &[bytes, lines(0, 3)].concat());
     // 600 MiB of address space: the input alone, held a few times, would not fit.
-    let limited = format!("ulimit -v 600000; exec \"$0\" \"$@\" ingest '{path}' --output json");
-    let output = Command::new("sh")
-        .args(["-c", &limited, env!("CARGO_BIN_EXE_ascribe"), "--evidence"])
-        .arg(given.root())
-        .output()
-        .unwrap();
-    let ran = Ran::from(output);
+    let ran = given.run_limited("ulimit -v 600000", &["ingest", &path, "--output", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
     assert_eq!(report["records"], 3, "{report:#}");
     assert_eq!(report["rejects"]["oversize"], 9, "in parts of at most 8 MiB: {report:#}");
@@ -215,13 +208,7 @@ fn full_disk() {
     let given = Given::evidence();
     let path = given.input("many.json", &lines(0, 20_000));
     // Files may not grow beyond 200 blocks of 512 bytes; the signal that goes with it is ignored, so writes fail.
-    let limited = format!("ulimit -f 200; trap '' XFSZ; exec \"$0\" \"$@\" ingest '{path}'");
-    let output = Command::new("sh")
-        .args(["-c", &limited, env!("CARGO_BIN_EXE_ascribe"), "--evidence"])
-        .arg(given.root())
-        .output()
-        .unwrap();
-    let ran = Ran::from(output);
+    let ran = given.run_limited("ulimit -f 200; trap '' XFSZ", &["ingest", &path]);
     assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("hint:") && ran.err.contains("caused by:"), "{}", ran.err);
     given.assert_valid();

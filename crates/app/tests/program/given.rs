@@ -55,6 +55,17 @@ impl Given {
         Ran::from(self.program(arguments).output().unwrap())
     }
 
+    /// Runs the program to its end under limits that a shell sets first.
+    pub fn run_limited(&self, limits: &str, arguments: &[&str]) -> Ran {
+        let script = format!("{limits}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script, env!("CARGO_BIN_EXE_ascribe"), "--evidence"])
+            .arg(self.root())
+            .args(arguments);
+        Ran::from(shell.output().unwrap())
+    }
+
     /// Runs the program and reads the JSON that it prints.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(&[arguments, &["--output", "json"]].concat());
