@@ -85,11 +85,10 @@ pub(crate) fn encode(
     let (kinds, kind_places) = keys.kinds.sorted();
     let (scopes, scope_places) = keys.scopes.sorted();
     let (mut grouped, starts) = occasions.by_key(order);
-    let base_ns = base_ns(occasions);
+    let origin = Origin { first, base_ns: base_ns(occasions) };
     let mut blocks = Blocks::new()?;
     let mut payload = Payload {
-        first,
-        base_ns,
+        origin,
         moments: &occasions.moments,
         out: Vec::new(),
         leaves: Vec::new(),
@@ -113,21 +112,7 @@ pub(crate) fn encode(
             blocks.push(&gathered.values[key.value.clone()], kind_and_scope, &payload.out)?;
         }
     }
-    blocks.close_block()?;
-    let mut footer = Vec::new();
-    frame::put_number(&mut footer, first);
-    frame::put_signed(&mut footer, base_ns);
-    frame::put_number(&mut footer, written);
-    for names in [kinds, scopes] {
-        frame::put_number(&mut footer, names.len() as u64);
-        for name in names {
-            frame::put_bytes(&mut footer, name.as_bytes());
-        }
-    }
-    frame::put_number(&mut footer, blocks.count);
-    footer.extend_from_slice(&blocks.places);
-    frame::close(&mut blocks.out, &footer, MAGIC);
-    Ok(blocks.out)
+    blocks.finish(origin, written, [kinds, scopes])
 }
 
 /// Keys that are gathered at a time.
@@ -170,8 +155,7 @@ fn base_ns(occasions: &Occasions) -> i64 {
 
 /// Encodes what is known of one key.
 struct Payload<'a> {
-    first: u64,
-    base_ns: i64,
+    origin: Origin,
     moments: &'a [Occasion],
     out: Vec<u8>,
     leaves: Vec<u64>,
@@ -205,32 +189,59 @@ impl Payload<'_> {
         // Leaves come in order, but for closing entries of objects, which stand for their opening entry.
         self.leaves.sort_unstable();
         self.leaves.dedup();
-        let since_base = span.map(|(first, last)| {
-            let base = Timestamp::from_nanoseconds(self.base_ns);
-            (first.distance(base), last.distance(first))
-        });
-        let unit = since_base.map_or(0, |(first, length)| coarsest_unit(first, length));
-        self.out.push(role | (unit as u8) << 4 | u8::from(since_base.is_some()) << 6);
-        frame::put_number(&mut self.out, count);
-        frame::put_number(&mut self.out, undated);
-        if let Some((first, length)) = since_base {
-            frame::put_number(&mut self.out, first / UNITS_NS[unit]);
-            frame::put_number(&mut self.out, length / UNITS_NS[unit]);
-        }
-        self.gaps.clear();
-        let mut previous = self.first;
-        for (position, &leaf) in self.leaves.iter().enumerate() {
-            let gap = leaf.wrapping_sub(previous);
-            if position == 0 {
-                frame::put_signed(&mut self.gaps, gap.cast_signed());
-            } else {
-                frame::put_number(&mut self.gaps, gap);
-            }
-            previous = leaf;
-        }
-        frame::put_number(&mut self.out, self.leaves.len() as u64);
-        frame::put_bytes(&mut self.out, &self.gaps);
+        let said = SaidOfRole { role, count, undated, span, leaves: &self.leaves };
+        put_role(&mut self.out, &mut self.gaps, self.origin, &said);
     }
+}
+
+/// From where an index counts.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    /// First leaf.
+    pub(super) first: u64,
+    /// Nanoseconds since the Unix epoch, a whole second.
+    pub(super) base_ns: i64,
+}
+
+/// What the index says of a key in one role.
+pub(super) struct SaidOfRole<'a> {
+    /// Number of the role.
+    pub(super) role: u8,
+    pub(super) count: u64,
+    pub(super) undated: u64,
+    /// Earliest and latest moment.
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// In order, each once.
+    pub(super) leaves: &'a [u64],
+}
+
+/// Appends the payload of one role, in an index that counts from `origin`. `gaps` is scratch.
+pub(super) fn put_role(out: &mut Vec<u8>, gaps: &mut Vec<u8>, origin: Origin, said: &SaidOfRole<'_>) {
+    let since_base = said.span.map(|(first, last)| {
+        let base = Timestamp::from_nanoseconds(origin.base_ns);
+        (first.distance(base), last.distance(first))
+    });
+    let unit = since_base.map_or(0, |(first, length)| coarsest_unit(first, length));
+    out.push(said.role | (unit as u8) << 4 | u8::from(since_base.is_some()) << 6);
+    frame::put_number(out, said.count);
+    frame::put_number(out, said.undated);
+    if let Some((first, length)) = since_base {
+        frame::put_number(out, first / UNITS_NS[unit]);
+        frame::put_number(out, length / UNITS_NS[unit]);
+    }
+    gaps.clear();
+    let mut previous = origin.first;
+    for (position, &leaf) in said.leaves.iter().enumerate() {
+        let gap = leaf.wrapping_sub(previous);
+        if position == 0 {
+            frame::put_signed(gaps, gap.cast_signed());
+        } else {
+            frame::put_number(gaps, gap);
+        }
+        previous = leaf;
+    }
+    frame::put_number(out, said.leaves.len() as u64);
+    frame::put_bytes(out, gaps);
 }
 
 /// Number of the coarsest unit that loses nothing of either length.
@@ -239,7 +250,7 @@ fn coarsest_unit(first: u64, length: u64) -> usize {
 }
 
 /// Packs entries into blocks.
-struct Blocks {
+pub(super) struct Blocks {
     compressor: zstd::bulk::Compressor<'static>,
     out: Vec<u8>,
     raw: Vec<u8>,
@@ -254,7 +265,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new() -> Result<Self, WriteError> {
+    pub(super) fn new() -> Result<Self, WriteError> {
         Ok(Self {
             compressor: zstd::bulk::Compressor::new(1).map_err(compression)?,
             out: Vec::new(),
@@ -267,7 +278,13 @@ impl Blocks {
         })
     }
 
-    fn push(&mut self, value: &[u8], kind_and_scope: [u32; 2], payload: &[u8]) -> Result<(), WriteError> {
+    /// Adds a key, which is above all before it; kind and scope are places in the footer's lists.
+    pub(super) fn push(
+        &mut self,
+        value: &[u8],
+        kind_and_scope: [u32; 2],
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
         if self.raw.len() >= BLOCK_BYTES {
             self.close_block()?;
         }
@@ -286,6 +303,30 @@ impl Blocks {
         self.previous.truncate(shared);
         self.previous.extend_from_slice(&value[shared..]);
         Ok(())
+    }
+
+    /// The whole file; `names` are the lists of kinds and scopes.
+    pub(super) fn finish(
+        mut self,
+        origin: Origin,
+        keys: u64,
+        names: [Vec<&str>; 2],
+    ) -> Result<Vec<u8>, WriteError> {
+        self.close_block()?;
+        let mut footer = Vec::new();
+        frame::put_number(&mut footer, origin.first);
+        frame::put_signed(&mut footer, origin.base_ns);
+        frame::put_number(&mut footer, keys);
+        for names in names {
+            frame::put_number(&mut footer, names.len() as u64);
+            for name in names {
+                frame::put_bytes(&mut footer, name.as_bytes());
+            }
+        }
+        frame::put_number(&mut footer, self.count);
+        footer.extend_from_slice(&self.places);
+        frame::close(&mut self.out, &footer, MAGIC);
+        Ok(self.out)
     }
 
     fn close_block(&mut self) -> Result<(), WriteError> {
