@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan};
+use ascribe_model::{Event, EventId, KeyRef, Role, Scope, SourceRef, StreamSummary, TimeSpan};
 
 /// The evidence could not be read. Nothing can be concluded from that.
 #[derive(Debug)]
@@ -46,6 +46,9 @@ pub trait Evidence {
 
     /// What is being searched.
     fn scope(&self) -> Scope;
+
+    /// What each stream holds and what is known of its completeness, sorted.
+    fn streams(&self) -> Vec<StreamSummary>;
 }
 
 /// Evidence held in memory.
@@ -83,6 +86,18 @@ impl Evidence for Recorded {
 
     fn scope(&self) -> Scope {
         self.scope.clone()
+    }
+
+    fn streams(&self) -> Vec<StreamSummary> {
+        let mut streams: BTreeMap<&SourceRef, StreamSummary> = BTreeMap::new();
+        for event in self.events.values() {
+            let stream = streams.entry(&event.source).or_insert_with(|| StreamSummary::empty(&event.source));
+            stream.events += 1;
+            stream.undated += u64::from(event.time.at.is_none());
+            stream.first = [stream.first, event.time.at].into_iter().flatten().min();
+            stream.last = [stream.last, event.time.at].into_iter().flatten().max();
+        }
+        streams.into_values().collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, Timestamp};
+use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, SourceRef, Timestamp};
 
 /// What a question returns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -377,6 +377,34 @@ pub enum EntryState {
 impl Answer {
     /// Name and version of the JSON form.
     pub const SCHEMA: &'static str = "ascribe/answer/v1";
+}
+
+impl StreamSummary {
+    /// A stream of which nothing was counted yet, and whose completeness nothing proves.
+    #[must_use]
+    pub fn empty(stream: &SourceRef) -> Self {
+        Self {
+            source: stream.kind.clone(),
+            scope: stream.scope.clone(),
+            partition: stream.partition.clone(),
+            events: 0,
+            duplicates: 0,
+            undated: 0,
+            first: None,
+            last: None,
+            coverage: "unknown".to_owned(),
+        }
+    }
+
+    /// Whether the source's own continuity proof shows that nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.coverage == "proven"
+    }
+
+    /// Which stream it is.
+    pub fn stream(&self) -> SourceRef {
+        SourceRef { kind: self.source.clone(), scope: self.scope.clone(), partition: self.partition.clone() }
+    }
 }
 
 impl Verdict {

@@ -194,6 +194,9 @@ pub struct Effect {
     /// Where no single credential is named: all those that this describes, such as "sessions of the role issued before".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
+    /// Where the selector means only credentials that were issued before a moment: that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_before: Option<Timestamp>,
     /// Who the credential speaks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Identity>,
@@ -367,6 +370,14 @@ impl Event {
             self.keys.extend(parents);
         }
         self
+    }
+}
+
+/// The stream's name in answers: `source scope [partition]`.
+impl fmt::Display for SourceRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.scope)?;
+        self.partition.iter().try_for_each(|partition| write!(formatter, " {partition}"))
     }
 }
 

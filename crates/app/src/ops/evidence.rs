@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
 use ascribe_ledger::{Ledger, Reader};
-use ascribe_model::{Event, EventId, KeyRef, Role, Scope, TimeSpan, Timestamp};
+use ascribe_model::{Event, EventId, KeyRef, Role, Scope, SourceRef, StreamSummary, TimeSpan, Timestamp};
 use ascribe_store::Store;
 
 use super::upkeep::parser_versions;
@@ -155,12 +155,24 @@ impl Evidence for OpenEvidence {
             if let Some((first, last)) = segment.events.first.zip(segment.events.last) {
                 span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
             }
-            streams
-                .extend(segment.streams.iter().map(|stream| super::questions::stream_label(&stream.stream)));
+            streams.extend(segment.streams.iter().map(|stream| stream.stream.to_string()));
         }
         scope.streams = streams.into_iter().collect();
         scope.span = span.map(|(first, last)| TimeSpan { first, last });
         scope
+    }
+
+    fn streams(&self) -> Vec<StreamSummary> {
+        let mut streams: BTreeMap<&SourceRef, StreamSummary> = BTreeMap::new();
+        for part in self.store.summaries().flat_map(|segment| &segment.streams) {
+            let sum = streams.entry(&part.stream).or_insert_with(|| StreamSummary::empty(&part.stream));
+            sum.events += part.events.count;
+            sum.duplicates += part.events.repeats;
+            sum.undated += part.events.undated;
+            sum.first = [sum.first, part.events.first].into_iter().flatten().min();
+            sum.last = [sum.last, part.events.last].into_iter().flatten().max();
+        }
+        streams.into_values().collect()
     }
 }
 

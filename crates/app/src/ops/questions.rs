@@ -8,8 +8,7 @@ use ascribe_assess::{Direction, Evidence, EvidenceError};
 use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
     Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyKind, KeyRef,
-    Premise, ProofSide, Question, RejectTally, Role, ShowDetail, SourceRef, SourcesDetail, StreamSummary,
-    Verdict, Withheld,
+    Premise, ProofSide, Question, RejectTally, Role, ShowDetail, SourcesDetail, Verdict, Withheld,
 };
 
 use base64::Engine as _;
@@ -103,7 +102,6 @@ pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
 /// Streams, records, time spans and rejects.
 pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
     let evidence = OpenEvidence::open(root)?;
-    let mut streams: BTreeMap<SourceRef, StreamSummary> = BTreeMap::new();
     let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
     let mut detail =
         SourcesDetail { streams: Vec::new(), rejects: Vec::new(), objects: 0, objects_unfinished: 0 };
@@ -114,15 +112,9 @@ pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
         for (reason, count) in &segment.rejects {
             *rejects.entry(reason.clone()).or_default() += count;
         }
-        for stream in &segment.streams {
-            add_stream(
-                streams.entry(stream.stream.clone()).or_insert_with(|| empty_stream(&stream.stream)),
-                stream,
-            );
-        }
     }
     detail.objects_unfinished = detail.objects.saturating_sub(closed);
-    detail.streams = streams.into_values().collect();
+    detail.streams = evidence.streams();
     detail.rejects = rejects.into_iter().map(|(reason, count)| RejectTally { reason, count }).collect();
     let scope = evidence.scope();
     let statement =
@@ -151,15 +143,6 @@ pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
         details: Details::Sources(Box::new(detail)),
     };
     Ok(finished(&evidence, body))
-}
-
-/// A stream's name in answers.
-pub(super) fn stream_label(stream: &SourceRef) -> String {
-    crate::ingest::stream_name(&ascribe_model::StreamEntry {
-        source: stream.kind.clone(),
-        scope: stream.scope.clone(),
-        partition: stream.partition.clone(),
-    })
 }
 
 impl QuestionError {
@@ -353,28 +336,6 @@ fn question(verb: &str, subject: Option<&str>) -> Question {
 
 fn premise(statement: &str, basis: Basis) -> Premise {
     Premise { statement: statement.to_owned(), basis }
-}
-
-fn empty_stream(stream: &SourceRef) -> StreamSummary {
-    StreamSummary {
-        source: stream.kind.clone(),
-        scope: stream.scope.clone(),
-        partition: stream.partition.clone(),
-        events: 0,
-        duplicates: 0,
-        undated: 0,
-        first: None,
-        last: None,
-        coverage: "unknown".to_owned(),
-    }
-}
-
-fn add_stream(sum: &mut StreamSummary, part: &ascribe_store::StreamSummary) {
-    sum.events += part.events.count;
-    sum.duplicates += part.events.repeats;
-    sum.undated += part.events.undated;
-    sum.first = [sum.first, part.events.first].into_iter().flatten().min();
-    sum.last = [sum.last, part.events.last].into_iter().flatten().max();
 }
 
 fn listed(names: &[String]) -> String {

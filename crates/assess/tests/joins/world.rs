@@ -191,6 +191,7 @@ fn effect(issued: Option<KeyRef>) -> Effect {
         kind: EffectKind::Issue,
         credential,
         selector: None,
+        issued_before: None,
         subject: None,
         expires: None,
         ttl_seconds: None,

@@ -7,7 +7,7 @@
 
 use ascribe_model::{
     Credential, CredentialClass, Effect, EffectKind, Form, Identity, IdentityKind, Key, KeyKind, KeyRef,
-    Role, Trust,
+    Role, Timestamp, Trust,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -365,6 +365,7 @@ fn user_subject(act: &Act<'_>, name: &str, keys: &mut Vec<Key>) -> Identity {
 struct Bulk {
     kind: EffectKind,
     selector: String,
+    issued_before: Option<Timestamp>,
     owner: Option<Owner>,
 }
 
@@ -381,9 +382,11 @@ enum Owner {
 fn bulk(act: &Act<'_>, operation: &str) -> Option<Bulk> {
     let user = || text(act.request(&["userName"])).map(Owner::User);
     let role = || text(act.request(&["roleName"])).map(Owner::Role);
+    let mut issued_before = None;
     let (kind, owner, selector) = match (&*act.service, operation) {
         ("iam", "PutRolePolicy" | "PutUserPolicy") if revokes_older_sessions(act) => {
-            (EffectKind::Revoke, role().or_else(user), older_sessions(act))
+            issued_before = text(act.request(&["policyDocument"])).and_then(|document| cutoff(&document));
+            (EffectKind::Revoke, role().or_else(user), older_sessions(issued_before))
         }
         ("iam", "DeleteUser") => (EffectKind::Revoke, user(), "every credential of the user".to_owned()),
         ("iam", "DeleteRole") => (EffectKind::Revoke, role(), "every session of the role".to_owned()),
@@ -407,7 +410,7 @@ fn bulk(act: &Act<'_>, operation: &str) -> Option<Bulk> {
         }
         _ => return None,
     };
-    Some(Bulk { kind, selector, owner })
+    Some(Bulk { kind, selector, issued_before, owner })
 }
 
 fn changes_policies(operation: &str) -> bool {
@@ -444,16 +447,15 @@ fn revokes_older_sessions(act: &Act<'_>) -> bool {
 }
 
 /// `sessions issued before 2026-08-14T09:12:00Z`, where the policy names the moment.
-fn older_sessions(act: &Act<'_>) -> String {
-    let moment = text(act.request(&["policyDocument"])).and_then(|document| cutoff(&document));
-    match moment {
+fn older_sessions(cutoff: Option<Timestamp>) -> String {
+    match cutoff {
         Some(moment) => format!("sessions issued before {moment}"),
         None => "sessions issued before the moment in the policy".to_owned(),
     }
 }
 
 /// The moment behind `aws:TokenIssueTime` in a policy document.
-fn cutoff(document: &str) -> Option<ascribe_model::Timestamp> {
+fn cutoff(document: &str) -> Option<Timestamp> {
     let (_, rest) = document.split_once("\"aws:TokenIssueTime\"")?;
     let rest = rest.trim_start().strip_prefix(':')?.trim_start();
     let rest = rest.strip_prefix('[').unwrap_or(rest).trim_start().strip_prefix('"')?;
@@ -475,7 +477,7 @@ fn of_bulk(act: &Act<'_>, bulk: Bulk, keys: &mut Vec<Key>) -> Effect {
             plain(IdentityKind::User, uid, None)
         }
     });
-    Effect { selector: Some(bulk.selector), subject, ..effect(bulk.kind) }
+    Effect { selector: Some(bulk.selector), issued_before: bulk.issued_before, subject, ..effect(bulk.kind) }
 }
 
 // ---- sessions and sign-ins ----
@@ -691,7 +693,15 @@ fn validity_seconds(act: &Act<'_>) -> Option<u64> {
 }
 
 fn effect(kind: EffectKind) -> Effect {
-    Effect { kind, credential: None, selector: None, subject: None, expires: None, ttl_seconds: None }
+    Effect {
+        kind,
+        credential: None,
+        selector: None,
+        issued_before: None,
+        subject: None,
+        expires: None,
+        ttl_seconds: None,
+    }
 }
 
 fn plain(kind: IdentityKind, uid: KeyRef, name: Option<&str>) -> Identity {

@@ -396,5 +396,13 @@ fn hint(kind: &str, note: &str) -> CoverageHint {
 }
 
 fn effect(kind: EffectKind) -> Effect {
-    Effect { kind, credential: None, selector: None, subject: None, expires: None, ttl_seconds: None }
+    Effect {
+        kind,
+        credential: None,
+        selector: None,
+        issued_before: None,
+        subject: None,
+        expires: None,
+        ttl_seconds: None,
+    }
 }

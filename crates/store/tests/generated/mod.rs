@@ -105,6 +105,7 @@ fn hand_out(event: &mut Event, draw: Draw, time: Timestamp) {
         kind: EffectKind::Issue,
         credential: Some(Credential { uid: issued.clone(), class: CredentialClass::Temporary }),
         selector: None,
+        issued_before: None,
         subject: Some(event.actor.clone()),
         expires: Some(time.plus_nanoseconds(3_600_000_000_000)),
         ttl_seconds: Some(3_600),
