@@ -3,18 +3,18 @@
 //! The id is taken over what the source said: the event object with its members in one order, in one spelling,
 //! without what a collector added. How the record was wrapped and delivered is not in it.
 
-use ascribe_model::{Event, EventId, Timestamp};
+use ascribe_model::{Event, EventId};
 use sha2::{Digest, Sha256};
 
 use crate::json::{Kind, Value, encode_minimal};
-use crate::source::{ContentIdentity, Source};
+use crate::source::{ContentIdentity, Devices, Source};
 
 /// Separates these hashes from all others, and this version from later ones.
 const DOMAIN: &[u8] = b"ascribe/event/v1\0";
 
 /// The id of `event`, which `source` read from `object`.
 pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> EventId {
-    let content = canonical_content(object, &source.identity, event.time.at);
+    let content = canonical_content(object, &source.identity, event);
     let mut hash = Sha256::new();
     hash.update(DOMAIN);
     for part in [
@@ -31,9 +31,13 @@ pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> Eve
 }
 
 /// The canonical content of an event object.
-fn canonical_content(object: Value<'_>, identity: &ContentIdentity, time: Option<Timestamp>) -> Vec<u8> {
+fn canonical_content(object: Value<'_>, identity: &ContentIdentity, event: &Event) -> Vec<u8> {
+    let time = event.time.at;
+    // Each device states the moment at which it wrote its own copy; the event's id tells that the copies are one event.
+    let time_differs = identity.devices.is_some() && event.native.uid.is_some();
     let mut writer = Writer {
         document: object,
+        devices: identity.devices.as_ref(),
         members: Vec::with_capacity(64),
         open: Vec::with_capacity(8),
         out: Vec::with_capacity(object.raw().len()),
@@ -48,11 +52,11 @@ fn canonical_content(object: Value<'_>, identity: &ContentIdentity, time: Option
         }
         if identity.time.iter().any(|time| name.is_text(time)) {
             // A time that could be read is written normalised; one that could not, as it stands.
-            return time.is_none() && stated.is_some_and(|stated| name.is_text(stated));
+            return !time_differs && time.is_none() && stated.is_some_and(|stated| name.is_text(stated));
         }
         !identity.delivery_only.iter().any(|pattern| matches(name, pattern))
     });
-    let normalised = time.zip(stated.and(identity.time.first()));
+    let normalised = time.filter(|_| !time_differs).zip(stated.and(identity.time.first()));
     if let Some((_, name)) = normalised {
         let below = |member: &Member| object.at(member.position).text().is_some_and(|text| *text < **name);
         let place = writer.members.partition_point(below);
@@ -65,6 +69,7 @@ fn canonical_content(object: Value<'_>, identity: &ContentIdentity, time: Option
 /// Writes one value and all that is in it, without recursion.
 struct Writer<'t> {
     document: Value<'t>,
+    devices: Option<&'t Devices>,
     /// Members still to be written of the objects that are open, each object's in order behind the one around it.
     members: Vec<Member>,
     open: Vec<Open>,
@@ -111,7 +116,7 @@ impl Writer<'_> {
                 let first = value.position() + 1;
                 self.open.push(Open::Array { first, next: first, end: value.end_position() });
             }
-            Kind::String => self.string(value),
+            Kind::String => self.value_string(value),
             Kind::Null | Kind::Bool | Kind::Number => self.out.extend_from_slice(value.raw()),
         }
     }
@@ -156,6 +161,18 @@ impl Writer<'_> {
                     self.begin(item);
                 }
             }
+        }
+    }
+
+    /// A string that is a value: of what a device hashed under its own salt, only that it did so is the event's.
+    fn value_string(&mut self, string: Value<'_>) {
+        let content = self.out.len() + 1;
+        self.string(string);
+        if let Some(devices) = self.devices
+            && devices.hashed(&self.out[content..self.out.len() - 1])
+        {
+            self.out.truncate(content + devices.hash_prefix.len());
+            self.out.push(b'"');
         }
     }
 
@@ -206,5 +223,94 @@ fn matches(name: Value<'_>, pattern: &str) -> bool {
         Some(beginning) if name.is_escaped() => name.text().is_some_and(|name| name.starts_with(beginning)),
         Some(beginning) => name.content().starts_with(beginning.as_bytes()),
         None => name.is_text(pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ascribe_model::{
+        Api, EventTime, Identity, IdentityKind, KeyKind, KeyRef, Native, Origin, Outcome, SourceRef, Status,
+        TimeBasis, Verb,
+    };
+
+    use super::*;
+    use crate::json::{AtEnd, Tape};
+
+    const COPIED: ContentIdentity = ContentIdentity {
+        delivery_only: &["host"],
+        time: &["time", "@timestamp"],
+        devices: Some(Devices { hash_prefix: "hash:" }),
+    };
+
+    /// The content of `text`, as of an event with the id `uid` whose time could be read.
+    fn content(text: &str, uid: Option<&str>, identity: &ContentIdentity) -> String {
+        let mut tape = Tape::new();
+        tape.parse_prefix(text.as_bytes(), AtEnd::Yes);
+        let event = Event {
+            id: EventId([0; 32]),
+            source: SourceRef { kind: String::new(), scope: String::new(), partition: None },
+            native: Native { uid: uid.map(str::to_owned), ..Native::default() },
+            time: EventTime {
+                at: "2026-08-14T09:12:00Z".parse().ok(),
+                end: None,
+                precision_ns: 1,
+                basis: TimeBasis::Stated,
+            },
+            verb: Verb::Unknown,
+            api: Api { operation: String::new(), service: String::new() },
+            outcome: Outcome { status: Status::Unknown, status_code: None, status_detail: None },
+            actor: Identity {
+                kind: IdentityKind::Unknown,
+                uid: KeyRef { kind: KeyKind::new("x"), scope: String::new(), value: String::new() },
+                name: None,
+                session_name: None,
+                alt_names: Vec::new(),
+            },
+            on_behalf_of: Vec::new(),
+            credential: None,
+            effects: Vec::new(),
+            authorities: Vec::new(),
+            resources: Vec::new(),
+            keys: Vec::new(),
+            src_endpoint: Origin::default(),
+            coverage_hints: Vec::new(),
+        };
+        String::from_utf8(canonical_content(tape.root(text.as_bytes()), identity, &event)).unwrap()
+    }
+
+    #[test]
+    fn copies_of_several_devices_have_one_content() {
+        let (one, two) = ("ab12".repeat(16), "cd34".repeat(16));
+        let copy = |hash: &str, second: u8| {
+            format!(r#"{{"time":"2026-08-14T09:12:0{second}Z","host":"h","a":["hash:{hash}"],"b":"x"}}"#)
+        };
+        let found = content(&copy(&one, 0), Some("id"), &COPIED);
+        assert_eq!(found, r#"{"a":["hash:"],"b":"x"}"#);
+        assert_eq!(content(&copy(&two, 1), Some("id"), &COPIED), found);
+        let spelled_otherwise = copy(&one, 0).replace("hash:", "h\\u0061sh:");
+        assert_eq!(content(&spelled_otherwise, Some("id"), &COPIED), found);
+    }
+
+    #[test]
+    fn without_an_id_the_time_tells_events_apart() {
+        let text = r#"{"time":"2026-08-14 09:12:00Z","a":1}"#;
+        assert_eq!(content(text, None, &COPIED), r#"{"a":1,"time":"2026-08-14T09:12:00Z"}"#);
+    }
+
+    #[test]
+    fn only_whole_hashes_in_values_differ_between_copies() {
+        let hash = "ab12".repeat(16);
+        for text in [
+            format!(r#"{{"a":"hash:{}"}}"#, &hash[1..]),
+            format!(r#"{{"a":"hash:{hash}0"}}"#),
+            format!(r#"{{"a":"hash:{}"}}"#, hash.to_uppercase()),
+            format!(r#"{{"a":"x hash:{hash}"}}"#),
+            format!(r#"{{"hash:{hash}":1}}"#),
+        ] {
+            assert_eq!(content(&text, Some("id"), &COPIED), text);
+        }
+        let text = format!(r#"{{"a":"hash:{hash}"}}"#);
+        let uncopied = ContentIdentity { devices: None, ..COPIED };
+        assert_eq!(content(&text, Some("id"), &uncopied), text);
     }
 }

@@ -163,6 +163,14 @@ pub(crate) fn shows_secret(text: &str) -> bool {
     !cuts_in_text(text.as_bytes()).is_empty()
 }
 
+/// Whether a device of some source hashed the text already: it is what other records carry of the secret.
+fn hashed_by_device(text: &[u8]) -> bool {
+    crate::SOURCES
+        .iter()
+        .filter_map(|source| source.identity.devices.as_ref())
+        .any(|devices| devices.hashed(text))
+}
+
 /// The secrets that a text shows by their format.
 fn cuts_in_text(text: &[u8]) -> Vec<Cut> {
     let mut cuts = Vec::new();

@@ -61,6 +61,9 @@ pub struct SecretField {
     /// What the object that holds the last name must be; `None` for any. The `value` of an environment variable is
     /// secret where the `name` beside it says so.
     pub beside: Option<fn(Value<'_>) -> bool>,
+    /// What stays inside of an object or an array at the path: asked of each string and number in there, with the
+    /// name of the innermost member that holds it. `None` where nothing stays.
+    pub spares: Option<fn(&str, Value<'_>) -> bool>,
 }
 
 /// The source's own transform of a secret: what other logs carry of it, so that joins survive.
@@ -109,6 +112,26 @@ pub struct ContentIdentity {
     /// Members that may hold the event's time, the source's own name first. The first one present is written
     /// normalised under the first name, when the event has a time; the others are delivery-only.
     pub time: &'static [&'static str],
+    /// Where several devices of the source each write a copy of an event: what differs between the copies.
+    pub devices: Option<Devices>,
+}
+
+/// What differs between the copies of one event that several devices of a source write. Each copy also has the moment
+/// at which its device wrote it, so where the source gave the event an id, the time is not part of its identity.
+pub struct Devices {
+    /// How a string begins that a device hashed under a salt of its own; 64 lower-case hexadecimal digits follow.
+    pub hash_prefix: &'static str,
+}
+
+impl Devices {
+    /// Whether `text` is what a device made of another string. It is then no secret, and it differs in every copy.
+    pub(crate) fn hashed(&self, text: &[u8]) -> bool {
+        const HEXADECIMAL_DIGITS: usize = 64;
+        text.strip_prefix(self.hash_prefix.as_bytes()).is_some_and(|digits| {
+            digits.len() == HEXADECIMAL_DIGITS
+                && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
 }
 
 /// A recognised record whose meaning cannot be read.

@@ -55,6 +55,7 @@ pub const SOURCE: Source = Source {
             "type",
         ],
         time: &["eventTime", "@timestamp"],
+        devices: None,
     },
 };
 
@@ -117,7 +118,7 @@ const SECRETS: &[SecretField] = &[
 ];
 
 const fn secret(path: &'static [&'static str], rule: &'static str) -> SecretField {
-    SecretField { path, rule, transform: Transform::Nothing, when: None, beside: None }
+    SecretField { path, rule, transform: Transform::Nothing, when: None, beside: None, spares: None }
 }
 
 /// A token that others know by its `jti`.

@@ -64,6 +64,7 @@ pub(crate) const SOURCE: Source = Source {
             "type",
         ],
         time: &["requestReceivedTimestamp", "timestamp"],
+        devices: None,
     },
 };
 
@@ -97,19 +98,26 @@ const fn token(
     rule: &'static str,
     when: fn(Value<'_>) -> bool,
 ) -> SecretField {
-    SecretField { path, rule, transform: Transform::JwtId, when: Some(when), beside: None }
+    SecretField { path, rule, transform: Transform::JwtId, when: Some(when), beside: None, spares: None }
 }
 
 const fn content(path: &'static [&'static str]) -> SecretField {
     let when: Option<fn(Value<'_>) -> bool> = Some(is_of_secret);
-    SecretField { path, rule: "k8s.secret_content", transform: Transform::Nothing, when, beside: None }
+    SecretField {
+        path,
+        rule: "k8s.secret_content",
+        transform: Transform::Nothing,
+        when,
+        beside: None,
+        spares: None,
+    }
 }
 
 /// An environment variable of a container, whatever kind of object the container is part of.
 const fn variable(path: &'static [&'static str]) -> SecretField {
     let beside: Option<fn(Value<'_>) -> bool> = Some(is_secret_variable);
     let rule = "k8s.environment_variable";
-    SecretField { path, rule, transform: Transform::Nothing, when: None, beside }
+    SecretField { path, rule, transform: Transform::Nothing, when: None, beside, spares: None }
 }
 
 /// Whether a variable's name says that its value is secret.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::spelling::{TELLING_NAMES, telling_member};
-use super::{Cut, Document, Fields, Placeholder, Ruling};
+use super::{Cut, Document, Fields, Placeholder, Ruling, hashed_by_device};
 use crate::json::{HIDDEN, Kind, Value};
 use crate::source::{SecretField, Transform};
 
@@ -126,6 +126,9 @@ pub(super) fn tells_alone(field: &SecretField) -> bool {
         && below.last() == last_name(field).as_ref()
 }
 
+/// Says of a string or number, by the name of the member that holds it, that it is no secret.
+type Spares = fn(&str, Value<'_>) -> bool;
+
 /// What has been taken out so far.
 struct Taken<'c> {
     /// Where the values begin that have been taken, alone or as part of another: paths may lead to one value twice,
@@ -148,7 +151,7 @@ impl Taken<'_> {
 
     fn follow(&mut self, value: Value<'_>, path: &[&str], field: &SecretField) {
         match path {
-            [] => self.take(value, Ruling::of(field)),
+            [] => self.take(value, Ruling::of(field), field.spares),
             ["*", rest @ ..] => {
                 for child in value.items().chain(value.member_nodes().map(|(_, child)| child)) {
                     self.follow(child, rest, field);
@@ -182,20 +185,26 @@ impl Taken<'_> {
         let Some(telling) = telling else { return };
         for value in std::iter::once(value).chain(value.items()).filter(|value| value.kind() == Kind::String)
         {
-            self.take(value, telling.ruling);
+            self.take(value, telling.ruling, None);
         }
     }
 
-    /// Takes every string and number of a secret value; the names of its members stay.
-    fn take(&mut self, value: Value<'_>, ruling: Ruling) {
-        let mut values = vec![value];
-        while let Some(value) = values.pop() {
+    /// Takes every string and number of a secret value that is not spared; the names of its members stay.
+    fn take(&mut self, value: Value<'_>, ruling: Ruling, spares: Option<Spares>) {
+        let mut values = vec![(None::<Value<'_>>, value)];
+        while let Some((name, value)) = values.pop() {
+            let is_spared = |spares: Spares| spares(&name.and_then(Value::text).unwrap_or_default(), value);
+            if matches!(value.kind(), Kind::String | Kind::Number) && spares.is_some_and(is_spared) {
+                continue;
+            }
             if !self.values.insert(value.span().start) {
                 continue;
             }
             match value.kind() {
-                Kind::Object => values.extend(value.member_nodes().map(|(_, child)| child)),
-                Kind::Array => values.extend(value.items()),
+                Kind::Object => {
+                    values.extend(value.member_nodes().map(|(name, child)| (Some(name), child)));
+                }
+                Kind::Array => values.extend(value.items().map(|item| (name, item))),
                 Kind::String => self.cuts.extend(string(value, ruling)),
                 Kind::Number => self.cuts.push(number(value, ruling)),
                 Kind::Null | Kind::Bool => {}
@@ -209,6 +218,7 @@ fn string(value: Value<'_>, ruling: Ruling) -> Option<Cut> {
     if text.is_empty()
         || text == HIDDEN
         || Placeholder::read(&text).is_some()
+        || hashed_by_device(text.as_bytes())
         || !(ruling.holds_secret)(&text)
     {
         return None;
@@ -220,4 +230,61 @@ fn string(value: Value<'_>, ruling: Ruling) -> Option<Cut> {
 /// A placeholder is a string, so a number gets quotes around it.
 fn number(value: Value<'_>, ruling: Ruling) -> Cut {
     Cut { quote: "\"", ..Cut::new(value.span(), ruling.rule, Transform::Nothing, &[]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{AtEnd, Tape};
+    use crate::secrets::splice;
+    use crate::source::{ContentIdentity, Source};
+
+    static SPARING: Source = Source {
+        id: "sparing",
+        name: "Sparing",
+        version: 1,
+        keys: &[],
+        secrets: &[SecretField {
+            path: &["data"],
+            rule: "sparing.data",
+            transform: Transform::Nothing,
+            when: None,
+            beside: None,
+            spares: Some(|name, value| name == "name" || value.kind() == Kind::Number),
+        }],
+        lists: &[],
+        recognises: |_| true,
+        parts: |_| Vec::new(),
+        event: |_| Ok(None),
+        identity: ContentIdentity { delivery_only: &[], time: &[], devices: None },
+    };
+
+    #[test]
+    fn what_a_rule_spares_stays() {
+        for (given, expected) in [
+            (r#"{"data":{"name":"n","x":"s"}}"#, r#"{"data":{"name":"n","x":"[withheld:sparing.data]"}}"#),
+            (
+                r#"{"data":{"a":[{"name":["n","m"],"x":["s",1]}]}}"#,
+                r#"{"data":{"a":[{"name":["n","m"],"x":["[withheld:sparing.data]",1]}]}}"#,
+            ),
+            (
+                r#"{"data":{"name":{"x":"s","name":"n"}}}"#,
+                r#"{"data":{"name":{"x":"[withheld:sparing.data]","name":"n"}}}"#,
+            ),
+            (r#"{"data":"s"}"#, r#"{"data":"[withheld:sparing.data]"}"#),
+            (r#"{"data":1,"name":"s"}"#, r#"{"data":1,"name":"s"}"#),
+        ] {
+            let mut tape = Tape::new();
+            tape.parse_prefix(given.as_bytes(), AtEnd::Yes);
+            let root = tape.root(given.as_bytes());
+            let document = Document {
+                fields: Fields::Of(&SPARING),
+                bytes: given.as_bytes(),
+                root,
+                escaped_names: false,
+            };
+            let (captured, _) = splice(given.as_bytes(), document.cuts(&[root], &[]));
+            assert_eq!(String::from_utf8_lossy(&captured), expected);
+        }
+    }
 }

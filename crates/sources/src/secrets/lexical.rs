@@ -9,7 +9,10 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input};
 
-use super::{Cut, Placeholder, Ruling, assignment, automaton, cuts_in_text, decoded_bytes, field, raw_spans};
+use super::{
+    Cut, Placeholder, Ruling, assignment, automaton, cuts_in_text, decoded_bytes, field, hashed_by_device,
+    raw_spans,
+};
 use crate::json::HIDDEN;
 use crate::source::{SecretField, Transform};
 
@@ -243,7 +246,8 @@ pub(super) fn string_cut(bytes: &[u8], string: Range<usize>, ruling: Ruling) -> 
     let content = &bytes[string.clone()];
     let known = std::str::from_utf8(content)
         .is_ok_and(|text| text.is_empty() || text == HIDDEN || Placeholder::read(text).is_some());
-    (!known).then(|| Cut::new(string, ruling.rule, ruling.transform, &decoded_bytes(content)))
+    (!known && !hashed_by_device(content))
+        .then(|| Cut::new(string, ruling.rule, ruling.transform, &decoded_bytes(content)))
 }
 
 /// Backslashes from `at` on, at most `most`.

@@ -66,12 +66,13 @@ fn key_kinds() -> String {
 fn delivery() -> String {
     let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ");
     let mut table =
-        "| source | members that collectors add | members that may hold the time |\n|---|---|---|\n"
+        "| source | members that collectors add | members that may hold the time | hashes of devices |\n|---|---|---|---|\n"
             .to_owned();
     for source in SOURCES {
         let identity = &source.identity;
-        writeln!(table, "| `{}` | {} | {} |", source.id, list(identity.delivery_only), list(identity.time))
-            .unwrap();
+        let (delivery, time) = (list(identity.delivery_only), list(identity.time));
+        let hashes = identity.devices.as_ref().map_or(String::new(), |devices| list(&[devices.hash_prefix]));
+        writeln!(table, "| `{}` | {delivery} | {time} | {hashes} |", source.id).unwrap();
     }
     table
 }
