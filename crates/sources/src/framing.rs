@@ -4,7 +4,8 @@
 //! alone, never on how they were delivered in chunks. Read are: JSON values one after the other, with or without
 //! whitespace between them (JSON Lines, pretty-printed values, Kinesis); a top-level array; an object that lists
 //! records under a name that a source declares (`{"Records":[…]}`), and arrays of such objects; a byte order mark;
-//! lines that begin with an RFC 3339 moment (CloudWatch exports).
+//! lines that begin with an RFC 3339 moment (CloudWatch exports); a cookie such as `@cee:` before a value, by which
+//! syslog daemons know that JSON follows.
 //!
 //! Where the bytes are not JSON, the smallest piece that is safe to leave out becomes a reject and reading goes on
 //! behind it. The framer holds no bytes: the caller keeps the buffer and drops from its front what a step names.
@@ -191,6 +192,7 @@ impl Framer {
             (Place::BetweenValues, b'0'..=b'9') => self.line_prefix(buffer, at_end),
             // Files that begin with a mark were put behind each other.
             (Place::BetweenValues, 0xef) => byte_order_mark(buffer, at_end).or_else(|| self.not_json(first)),
+            (Place::BetweenValues, b'@') => self.cookie(buffer, at_end),
             (Place::BetweenValues, b'-') => self.perhaps_private_key(buffer, at_end),
             (Place::BetweenValues, _) => self.not_json(first),
             (Place::Element, b',') => {
@@ -260,6 +262,22 @@ impl Framer {
         });
         match value {
             Some(length) if matches!(window.get(length), Some(b'{' | b'[')) => Some(Step::Framing { length }),
+            _ => self.not_json(buffer[0]),
+        }
+    }
+
+    /// `@cee:` before a value is framing, and so is any other word of letters between `@` and a colon: it says how to
+    /// read the rest and nothing of what happened. Longer prefixes may say something, so they are not JSON.
+    fn cookie(&mut self, buffer: &[u8], at_end: AtEnd) -> Option<Step> {
+        let window = &buffer[..buffer.len().min(MAX_LINE_PREFIX_BYTES)];
+        let letters = window[1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let colon = 1 + letters;
+        let blanks = window.iter().skip(colon + 1).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let length = colon + 1 + blanks;
+        let is_whole = window.len() == MAX_LINE_PREFIX_BYTES || at_end == AtEnd::Yes;
+        match (window.get(colon), window.get(length)) {
+            (Some(b':'), Some(b'{' | b'[')) if letters > 0 => Some(Step::Framing { length }),
+            (None, _) | (Some(b':'), None) if !is_whole => Some(Step::NeedMore),
             _ => self.not_json(buffer[0]),
         }
     }

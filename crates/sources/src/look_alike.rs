@@ -26,6 +26,13 @@ const LOOK_ALIKES: &[LookAlike] = &[
                 && record.get("auditID").is_none()
         },
     },
+    // The form of HashiCorp's go-hclog, in which Vault, Consul and others write what they do.
+    LookAlike {
+        what: "a message of a server's operational log",
+        recognises: |record| {
+            ["@level", "@message", "@timestamp"].iter().all(|name| record.get(name).is_some())
+        },
+    },
 ];
 
 /// What `record` is, if it is a known message that is no audit record.

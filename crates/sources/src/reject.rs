@@ -91,7 +91,9 @@ impl RejectReason {
                 "compare with the object at its origin: a copy or a shipper may have damaged it"
             }
             Self::InvalidUtf8 => "have the forwarder write UTF-8",
-            Self::NotALog => "point ascribe at the objects that this message names, not at the message",
+            Self::NotALog => {
+                "give the audit records themselves, such as the objects that a notification names"
+            }
             Self::NotJson => {
                 "take prefixes such as syslog headers off, or give the files that the source itself writes"
             }

@@ -157,7 +157,7 @@ impl Skip {
             (self.in_string, self.escaped, self.several_lines) = (false, false, true);
             return match (self.extent, rest.first()) {
                 (Extent::Value { .. }, _) if cut => Scan::EndBefore,
-                (Extent::Line, _) | (Extent::Value { .. }, Some(b'{' | b'[' | b'0'..=b'9')) => {
+                (Extent::Line, _) | (Extent::Value { .. }, Some(b'{' | b'[' | b'@' | b'0'..=b'9')) => {
                     Scan::EndBefore
                 }
                 (Extent::Value { .. }, None) if at_end == AtEnd::No => Scan::NeedMore,

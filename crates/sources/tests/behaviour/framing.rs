@@ -62,6 +62,14 @@ fn every_shape_of_input_gives_its_records() {
         ("no archive", "PK\n{\"a\":1}", "X[not_json]PK F R{\"a\":1}"),
         ("bzip2", "BZh9\n{", "X[not_text]BZh9\n{"),
         ("an export", "2026-08-14T09:12:00.123Z {\"a\":1}\n", "F R{\"a\":1} F"),
+        ("a cookie", "@cee:{\"a\":1}\n@cee: {\"a\":2}\n", "F R{\"a\":1} F R{\"a\":2} F"),
+        ("cookies without line breaks", "@cee: {\n\"a\":1}@cee: {\"a\":2}", "F R{\n\"a\":1} F R{\"a\":2}"),
+        ("a cookie on some lines", "{\"a\":1}\n@json:{\"a\":2}", "R{\"a\":1} F R{\"a\":2}"),
+        (
+            "no cookies",
+            "@cee:\n@cee: text\n@: {}\n@ {}\n@host-1: {}\n@cee {}\n@c",
+            "X[not_json]@cee: F X[not_json]@cee: text F X[not_json]@: {} F X[not_json]@ {} F X[not_json]@host-1: {} F X[not_json]@cee {} F X[not_json]@c",
+        ),
         (
             "a moment before text",
             "2026-08-14T09:12:00Z text\n{\"a\":1}",
@@ -98,6 +106,11 @@ fn damage_costs_as_little_as_possible() {
             "a fault in an export line",
             "{\"a\":[\n2026-08-14T09:12:00Z {\"a\":2}",
             "X[invalid_json]{\"a\":[ F R{\"a\":2}",
+        ),
+        (
+            "a line with a cookie cut short",
+            "@cee: {\"a\":[\n@cee: {\"a\":2}",
+            "F X[invalid_json]{\"a\":[ F R{\"a\":2}",
         ),
         ("not UTF-8", "{\"a\":\"\u{0}\"}", "X[invalid_json]{\"a\":\"\u{0}\"}"),
         (
@@ -234,6 +247,8 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
         b"],\"x\":{}",
         b"\"\\u00",
         b"-",
+        b"@cee: ",
+        b"@",
     ];
     let fragment = prop::sample::select(fragments);
     prop::collection::vec(fragment, 0..24).prop_map(|fragments| fragments.concat())

@@ -44,6 +44,11 @@ fn a_reject_says_what_was_expected_and_found() {
             "not_a_log at byte 0: expected an audit record of a known source, found a Kubernetes object",
         ),
         (
+            "an operational log",
+            r#"{"@level":"info","@message":"revoked lease","@module":"expiration","@timestamp":"2026-08-14T09:12:00.000001Z"}"#,
+            "not_a_log at byte 0: expected an audit record of a known source, found a message of a server's operational log",
+        ),
+        (
             "a name twice",
             r#"{"x":{"a":1,"b":2,"a":3}}"#,
             "duplicate_key at byte 18: expected each member name once, found `a` twice",
