@@ -1,8 +1,9 @@
 //! What a signed client certificate says of itself: the digest that later records name it by, whom it speaks for,
-//! and when it ends.
+//! and when it ends; and whom a request for one would speak for.
 //!
-//! Reads PEM (RFC 7468) and as much DER (X.690) as the way to those fields in `TBSCertificate` (RFC 5280 §4.1) needs.
-//! It checks no signature: the API server did that before it accepted the certificate.
+//! Reads PEM (RFC 7468) and as much DER (X.690) as the way to those fields in `TBSCertificate` (RFC 5280 §4.1) and
+//! in `CertificationRequestInfo` (PKCS #10, RFC 2986 §4.1) needs. It checks no signature: the API server did that
+//! before it accepted either.
 
 use std::fmt::Write as _;
 
@@ -28,21 +29,50 @@ impl Certificate {
     /// Reads the first certificate of a PEM text, which is the client's own; its issuers follow. `None` where the
     /// text holds none that can be read.
     pub fn from_pem(text: &str) -> Option<Self> {
-        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-        const END: &str = "-----END CERTIFICATE-----";
-        let (_, rest) = text.split_once(BEGIN)?;
-        let (content, _) = rest.split_once(END)?;
-        let content: String = content.split_whitespace().collect();
-        let der = decode(&content)?;
-        let (common_name, not_after) = subject_and_end(&der)?;
-        Some(Self { credential_id: credential_id(&der), common_name, not_after })
+        let der = from_pem(text, "CERTIFICATE")?;
+        let (subject, not_after) = subject_and_end(&der)?;
+        Some(Self { credential_id: credential_id(&der), common_name: subject.common_name, not_after })
     }
 
     /// Reads `status.certificate` of a certificate signing request: base64 of a PEM text.
     pub fn from_status(text: &str) -> Option<Self> {
-        let pem = String::from_utf8(decode(text)?).ok()?;
-        Self::from_pem(&pem)
+        Self::from_pem(&decoded_text(text)?)
     }
+}
+
+/// Whom a certificate speaks for, or would: Kubernetes takes the common name for the user and each organization for
+/// a group.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub common_name: Option<String>,
+    pub organizations: Vec<String>,
+}
+
+impl Subject {
+    /// Reads `spec.request` of a certificate signing request: base64 of a PEM text with a PKCS #10 request. `None`
+    /// where it holds none that can be read.
+    pub fn from_request(text: &str) -> Option<Self> {
+        let pem = decoded_text(text)?;
+        let der =
+            from_pem(&pem, "CERTIFICATE REQUEST").or_else(|| from_pem(&pem, "NEW CERTIFICATE REQUEST"))?;
+        let mut request = Elements { rest: Elements { rest: &der }.of(SEQUENCE)? };
+        let mut info = Elements { rest: request.of(SEQUENCE)? };
+        let _version = info.of(INTEGER)?;
+        subject(Elements { rest: info.of(SEQUENCE)? })
+    }
+}
+
+/// The bytes of the first block of a PEM text with this label.
+fn from_pem(text: &str, label: &str) -> Option<Vec<u8>> {
+    let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (content, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let content: String = content.split_whitespace().collect();
+    decode(&content)
+}
+
+/// The text whose base64 `text` is; `None` where it is not one.
+fn decoded_text(text: &str) -> Option<String> {
+    String::from_utf8(decode(text)?).ok()
 }
 
 /// `None` where the text is not base64: no certificate, then.
@@ -60,6 +90,7 @@ fn credential_id(der: &[u8]) -> String {
     id
 }
 
+const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
@@ -69,8 +100,10 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 /// 2.5.4.3, the common name.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+/// 2.5.4.10, an organization.
+const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
 
-fn subject_and_end(der: &[u8]) -> Option<(Option<String>, Option<Timestamp>)> {
+fn subject_and_end(der: &[u8]) -> Option<(Subject, Option<Timestamp>)> {
     let mut certificate = Elements { rest: Elements { rest: der }.of(SEQUENCE)? };
     let mut signed = Elements { rest: certificate.of(SEQUENCE)? };
     if signed.rest.first() == Some(&VERSION) {
@@ -82,23 +115,29 @@ fn subject_and_end(der: &[u8]) -> Option<(Option<String>, Option<Timestamp>)> {
     let mut validity = Elements { rest: signed.of(SEQUENCE)? };
     let _not_before = validity.next()?;
     let (tag, not_after) = validity.next()?;
-    let subject = Elements { rest: signed.of(SEQUENCE)? };
-    Some((common_name(subject), moment(tag, not_after)))
+    let named = subject(Elements { rest: signed.of(SEQUENCE)? })?;
+    Some((named, moment(tag, not_after)))
 }
 
-/// `Name` is a sequence of sets of type and value.
-fn common_name(mut names: Elements<'_>) -> Option<String> {
+/// `Name` is a sequence of sets of type and value. Of several common names the last is the user's, as the API server
+/// reads them (`crypto/x509/pkix`, `FillFromRDNSequence`).
+fn subject(mut names: Elements<'_>) -> Option<Subject> {
+    let mut subject = Subject::default();
     while !names.rest.is_empty() {
         let mut attributes = Elements { rest: names.of(SET)? };
         while !attributes.rest.is_empty() {
             let mut attribute = Elements { rest: attributes.of(SEQUENCE)? };
-            if attribute.of(OBJECT_IDENTIFIER)? == COMMON_NAME {
-                let (_, value) = attribute.next()?;
-                return std::str::from_utf8(value).ok().map(str::to_owned);
+            let kind = attribute.of(OBJECT_IDENTIFIER)?;
+            let (_, value) = attribute.next()?;
+            let Ok(value) = std::str::from_utf8(value) else { continue };
+            if kind == COMMON_NAME {
+                subject.common_name = Some(value.to_owned());
+            } else if kind == ORGANIZATION {
+                subject.organizations.push(value.to_owned());
             }
         }
     }
-    None
+    Some(subject)
 }
 
 /// `YYMMDDhhmmssZ` until 2049 and `YYYYMMDDhhmmssZ` from then on (RFC 5280 §4.1.2.5).
@@ -201,6 +240,53 @@ TwRuX0+mPaNCOg0=
         );
         assert_eq!(Certificate::from_pem(&NODE.replace('\n', "\r\n")).as_ref(), Some(&node));
         assert_eq!(Certificate::from_status(&STANDARD.encode(NODE)).as_ref(), Some(&node));
+    }
+
+    /// A request of `openssl req -new -subj "/O=ops/O=dev/CN=first/CN=bob"`.
+    const REQUEST: &str = "-----BEGIN CERTIFICATE REQUEST-----
+MIG5MG0CAQAwOjEMMAoGA1UECgwDb3BzMQwwCgYDVQQKDANkZXYxDjAMBgNVBAMM
+BWZpcnN0MQwwCgYDVQQDDANib2IwKjAFBgMrZXADIQAbgYoP9LnOP8ONA29+29I0
++yuNYOjddXIsSk/AzG7L3aAAMAUGAytlcANBACkWzCQW1xGxOqgEHjcrkYLazjGR
+wC+u9WhDcU06Yfum/7AhN7+ZUJrhWzJxWPX9hi/mEc3kSXKoT5g7HZ96FAk=
+-----END CERTIFICATE REQUEST-----
+";
+
+    #[test]
+    fn a_request_says_whom_its_certificate_would_speak_for() {
+        let expected = Subject {
+            common_name: Some("bob".to_owned()),
+            organizations: vec!["ops".to_owned(), "dev".to_owned()],
+        };
+        assert_eq!(Subject::from_request(&STANDARD.encode(REQUEST)).as_ref(), Some(&expected));
+        let new = REQUEST.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST");
+        assert_eq!(Subject::from_request(&STANDARD.encode(new)), Some(expected));
+        for text in ["", "!", REQUEST, &STANDARD.encode(NODE), &STANDARD.encode([0xff, 0xfe])] {
+            assert_eq!(Subject::from_request(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_cut_off_or_altered_is_read_without_a_panic() {
+        let der: String = REQUEST.lines().filter(|line| !line.starts_with("---")).collect();
+        let der = STANDARD.decode(der).unwrap();
+        let read = |der: &[u8]| {
+            let content = STANDARD.encode(der);
+            let pem = format!(
+                "-----BEGIN CERTIFICATE REQUEST-----\n{content}\n-----END CERTIFICATE REQUEST-----\n"
+            );
+            Subject::from_request(&STANDARD.encode(pem))
+        };
+        for length in 0..der.len() {
+            assert_eq!(read(&der[..length]), None, "cut at {length}");
+        }
+        for position in 0..der.len() {
+            for byte in [0x00, 0x30, 0x31, 0x80, 0x84, 0xff] {
+                let mut altered = der.clone();
+                altered[position] = byte;
+                let organizations = read(&altered).map_or(0, |subject| subject.organizations.len());
+                assert!(organizations <= der.len(), "byte {position}");
+            }
+        }
     }
 
     #[test]

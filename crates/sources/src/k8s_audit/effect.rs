@@ -6,17 +6,18 @@
 //! Only a request that succeeded and was no rehearsal has effects.
 
 use ascribe_model::{
-    CoverageHint, Credential, CredentialClass, Effect, EffectKind, Identity, KeyRef, Role, Timestamp, Trust,
+    CoverageHint, Credential, CredentialClass, Effect, EffectKind, Identity, Key, KeyRef, Role, Timestamp,
+    Trust,
 };
 
 use super::Facts;
-use super::certificate::Certificate;
+use super::certificate::{self, Certificate};
 use super::identity::{self, add_identity_keys, identity};
 use super::key::{
-    BOOTSTRAP_TOKEN, CREDENTIAL, Cluster, NODE, POD, POD_NAME, TOKEN_SECRET, global_key, key_of,
+    BOOTSTRAP_TOKEN, CREDENTIAL, Cluster, GROUP, NODE, POD, POD_NAME, TOKEN_SECRET, global_key, key_of,
 };
 use super::request::{Request, Target, User, text, text_at, text_of};
-use super::resource;
+use super::{resource, time};
 use crate::json::Value;
 use crate::moment::Moment;
 use crate::secrets::Placeholder;
@@ -41,6 +42,7 @@ pub(super) fn add(request: &Request<'_>, cluster: Cluster<'_>, facts: &mut Facts
     let act = Act { request, target, cluster };
     match (target.resource.as_ref(), target.subresource.as_ref(), request.verb.as_ref()) {
         ("serviceaccounts", "token", "create") => act.token_issued(facts),
+        ("certificatesigningrequests", "", "create") => act.certificate_requested(facts),
         ("certificatesigningrequests", "status", "update" | "patch") => act.certificate_issued(facts),
         ("secrets", "", "create") => act.secret_created(facts),
         ("secrets", "", "update" | "patch") => act.secret_changed(facts),
@@ -163,6 +165,38 @@ impl Act<'_> {
         }
         if !uid.is_empty() {
             facts.keys.push(key_of(Role::Workload, &cluster.uid(&uid)));
+        }
+    }
+
+    /// Whom the certificate would speak for, and how long it was asked to live: all that is left to tie its use to this
+    /// request where no record shows the certificate. The moment is the request's: the certificate cannot be older.
+    fn certificate_requested(&self, facts: &mut Facts) {
+        let Self { request, cluster, .. } = *self;
+        let asked = request.body(&["spec", "request"]).map(text);
+        let Some(asked) = asked.as_deref().and_then(certificate::Subject::from_request) else {
+            if request.body_sent.is_none() && request.body_returned.is_none() {
+                facts.coverage_hints.push(body_not_recorded(request, "whom the certificate would speak for"));
+            }
+            return;
+        };
+        for group in asked.organizations {
+            let group = cluster.key(Role::Name, GROUP, group);
+            facts.keys.push(Key { trust: Trust::SelfAsserted, ..group });
+        }
+        let Some(name) = asked.common_name else { return };
+        let user = User { username: name.into(), ..User::default() };
+        let at = time(request).at;
+        let listed = facts.keys.len();
+        add_identity_keys(&user, Role::Subject, cluster, facts);
+        for key in &mut facts.keys[listed..] {
+            // Whoever asked wrote the name; the approval is somebody else's.
+            key.trust = Trust::SelfAsserted;
+            key.at = at;
+        }
+        if let Some(ttl_seconds) = request.body(&["spec", "expirationSeconds"]).and_then(seconds) {
+            let subject = Some(identity(&user, cluster));
+            let ttl_seconds = Some(ttl_seconds);
+            facts.effects.push(Effect { subject, ttl_seconds, ..effect(EffectKind::Expire) });
         }
     }
 

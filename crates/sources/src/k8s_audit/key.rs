@@ -12,6 +12,7 @@ pub(super) const BINDING: KeyKind = KeyKind::new("k8s.binding");
 pub(super) const BOOTSTRAP_TOKEN: KeyKind = KeyKind::new("k8s.bootstrap_token");
 pub(super) const CREDENTIAL: KeyKind = KeyKind::new("k8s.credential");
 pub(super) const CSR: KeyKind = KeyKind::new("k8s.csr");
+pub(super) const GROUP: KeyKind = KeyKind::new("k8s.group");
 pub(super) const INSTANCE: KeyKind = KeyKind::new("aws.instance");
 pub(super) const NODE: KeyKind = KeyKind::new("k8s.node");
 pub(super) const OBJECT: KeyKind = KeyKind::new("k8s.object");
@@ -51,6 +52,10 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
     declare(
         "k8s.csr",
         "A certificate signing request by name: created, approved and signed in separate requests.",
+    ),
+    declare(
+        "k8s.group",
+        "A group that a certificate was asked for; its members are whoever the cluster says.",
     ),
     declare("k8s.node", "A node by name."),
     declare(

@@ -35,7 +35,7 @@ use request::{Request, text};
 pub(crate) const SOURCE: Source = Source {
     id: "k8s_audit",
     name: "Kubernetes audit",
-    version: 1,
+    version: 2,
     keys: key::DECLARATIONS,
     secrets: SECRETS,
     // Azure Event Hubs and Storage deliver `records`.
