@@ -4,7 +4,7 @@
 //! Adding a join costs one row and one fixture folder `fixtures/<id>/`. Ids are stored on every edge, so a row's id
 //! is never given a new meaning.
 
-use ascribe_model::{EdgeKind, JoinGrade, KeyKind, Role};
+use ascribe_model::{CredentialClass, EdgeKind, JoinGrade, KeyKind, Role};
 
 /// One row: keys at `from` join keys at `to`.
 #[derive(Clone, Copy, Debug)]
@@ -52,116 +52,13 @@ pub enum Reach {
     },
     /// Equal keys in different events that are steps of one operation; the first step is the request.
     Step,
+    /// Equal keys in different events, for credentials of this class that no record issues by their id: the first
+    /// event asked for one at the moment tied to its key, the request was approved, and the second used one in the
+    /// life that it can have had.
+    Life(CredentialClass),
 }
-
-/// What is known of one kind of credential.
-#[derive(Clone, Copy, Debug)]
-pub struct CredentialRow {
-    /// The key kind.
-    pub kind: &'static str,
-    /// What it is called.
-    pub name: &'static str,
-    /// The log that records its issue.
-    pub issue_recorded_in: &'static str,
-}
-
-/// What is known of one kind of workload.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WorkloadRow {
-    kind: &'static str,
-    name: &'static str,
-}
-
-/// Kinds of key that name machines, pods and functions, with what those are called.
-const WORKLOADS: &[WorkloadRow] = &[
-    WorkloadRow { kind: "aws.function", name: "Lambda function" },
-    WorkloadRow { kind: "aws.instance", name: "EC2 instance" },
-    WorkloadRow { kind: "k8s.pod", name: "pod" },
-];
-
-/// Kinds of key under which a record may name a caller without telling who of many it was.
-const COLLECTIVES: &[&str] = &["aws.account"];
 
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// Every kind of key that names a credential.
-pub const CREDENTIALS: &[CredentialRow] = &[
-    CredentialRow {
-        kind: "aws.access_key",
-        name: "AWS access key",
-        issue_recorded_in: "CloudTrail management events of the account and region that issued it (`sts`, `iam`, `sso`)",
-    },
-    CredentialRow {
-        kind: "aws.certificate",
-        name: "certificate of a private authority",
-        issue_recorded_in: "CloudTrail management events of `acm-pca` in the account of the authority",
-    },
-    CredentialRow {
-        kind: "aws.console_password",
-        name: "console password",
-        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
-    },
-    CredentialRow {
-        kind: "aws.database_user",
-        name: "temporary database user",
-        issue_recorded_in: "CloudTrail management events of `redshift`",
-    },
-    CredentialRow {
-        kind: "aws.identity_center_credential",
-        name: "Identity Center credential",
-        issue_recorded_in: "CloudTrail management events of `sso` and `sso-oauth` in the Identity Center region",
-    },
-    CredentialRow {
-        kind: "aws.iot_certificate",
-        name: "IoT certificate",
-        issue_recorded_in: "CloudTrail management events of `iot`",
-    },
-    CredentialRow {
-        kind: "aws.key_pair",
-        name: "EC2 key pair",
-        issue_recorded_in: "CloudTrail management events of `ec2`",
-    },
-    CredentialRow {
-        kind: "aws.kms_grant",
-        name: "KMS grant",
-        issue_recorded_in: "CloudTrail management events of `kms` in the key's account",
-    },
-    CredentialRow {
-        kind: "aws.service_credential",
-        name: "service-specific credential",
-        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
-    },
-    CredentialRow {
-        kind: "aws.signing_certificate",
-        name: "signing certificate",
-        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
-    },
-    CredentialRow {
-        kind: "aws.ssh_public_key",
-        name: "SSH public key",
-        issue_recorded_in: "CloudTrail management events of `iam` and `ec2-instance-connect`",
-    },
-    CredentialRow {
-        kind: "aws.ssm_session",
-        name: "Session Manager session",
-        issue_recorded_in: "CloudTrail management events of `ssm`",
-    },
-    CredentialRow {
-        kind: "k8s.bootstrap_token",
-        name: "Kubernetes bootstrap token",
-        issue_recorded_in: "the cluster's audit log of `create secrets` in `kube-system`, at Request level or above",
-    },
-    CredentialRow {
-        kind: "k8s.credential",
-        name: "Kubernetes credential",
-        issue_recorded_in: "the cluster's audit log of `create serviceaccounts/token`, with the annotation `authentication.kubernetes.io/issued-credential-id`, or of `certificatesigningrequests` at RequestResponse level",
-    },
-    CredentialRow {
-        kind: "k8s.token_secret",
-        name: "Kubernetes token secret",
-        issue_recorded_in: "the cluster's audit log of `create secrets`, at Request level or above",
-    },
-];
 
 /// Every join, in order of preference: a later row for the same issued credential counts only where no earlier one
 /// gave a parent.
@@ -247,6 +144,18 @@ pub const JOINS: &[Join] = &[
         fails_when: "two versions of a function run under one name, or the key was carried elsewhere",
     },
     Join {
+        id: "AWS-7",
+        says: EdgeKind::OnBehalfOf,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "aws.source_identity", role: Role::Behalf },
+        reach: Reach::Within,
+        grade: JoinGrade::B,
+        requires: Some(
+            "a source identity, set when the first role was assumed and kept through role chaining",
+        ),
+        fails_when: "the trust policy of the role that was assumed first lets its caller choose any name: AWS keeps the name and does not check whose it is",
+    },
+    Join {
         id: "K8S-1",
         says: EdgeKind::UsedAs,
         from: End { kind: "k8s.credential", role: Role::Issued },
@@ -317,6 +226,16 @@ pub const JOINS: &[Join] = &[
         fails_when: "the certificate is not in the record: its use then cannot be tied to the request",
     },
     Join {
+        id: "K8S-3",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.*", role: Role::Subject },
+        to: End { kind: "k8s.*", role: Role::Actor },
+        reach: Reach::Life(CredentialClass::Certificate),
+        grade: JoinGrade::C,
+        requires: Some("audit level Request or above for `create certificatesigningrequests`"),
+        fails_when: "a certificate for the same name came from elsewhere, such as from whoever holds the key of the cluster's authority",
+    },
+    Join {
         id: "K8S-4",
         says: EdgeKind::OnBehalfOf,
         from: End { kind: "*", role: Role::Actor },
@@ -347,27 +266,6 @@ pub const JOINS: &[Join] = &[
         fails_when: "the credential has an end: it then starts with its issue, not with its holder",
     },
 ];
-
-/// Whether keys of this kind name credentials.
-pub fn is_credential(kind: &KeyKind) -> bool {
-    credential_row(kind).is_some()
-}
-
-/// What is known of this kind of credential.
-pub(crate) fn credential_row(kind: &KeyKind) -> Option<&'static CredentialRow> {
-    CREDENTIALS.iter().find(|row| row.kind == kind.name())
-}
-
-/// What a credential or workload of this kind is called.
-pub(crate) fn name_of_kind(kind: &KeyKind) -> Option<&'static str> {
-    let workload = || WORKLOADS.iter().find(|row| row.kind == kind.name()).map(|row| row.name);
-    credential_row(kind).map(|row| row.name).or_else(workload)
-}
-
-/// Whether keys of this kind name a caller without telling who of many it was.
-pub(crate) fn is_collective(kind: &KeyKind) -> bool {
-    COLLECTIVES.contains(&kind.name())
-}
 
 /// The row by which a credential without an end starts with its holder.
 pub(crate) fn holder_row() -> Option<&'static Join> {
@@ -403,9 +301,13 @@ mod tests {
     fn every_row_says_when_it_fails_and_a_near_row_is_never_an_a() {
         for join in JOINS {
             assert!(!join.fails_when.is_empty(), "{}", join.id);
-            if let Reach::Near { tolerance_ns, window_ns } = join.reach {
-                assert!(join.grade > JoinGrade::A, "{}: a window alone cannot give grade A", join.id);
-                assert!(tolerance_ns <= window_ns, "{}", join.id);
+            match join.reach {
+                Reach::Near { tolerance_ns, window_ns } => {
+                    assert!(join.grade > JoinGrade::A, "{}: a window alone cannot give grade A", join.id);
+                    assert!(tolerance_ns <= window_ns, "{}", join.id);
+                }
+                Reach::Life(_) => assert!(join.grade >= JoinGrade::C, "{}: a name and a window", join.id),
+                Reach::Within | Reach::Equal | Reach::Step => {}
             }
         }
     }

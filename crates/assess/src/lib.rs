@@ -8,6 +8,7 @@
 
 mod evidence;
 mod joins;
+mod kinds;
 mod lineage;
 mod naming;
 mod trail;
@@ -18,7 +19,8 @@ mod who;
 
 pub use chain::{Direction, chain};
 pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
-pub use joins::{CREDENTIALS, CredentialRow, End, JOINS, Join, Reach, is_credential};
+pub use joins::{End, JOINS, Join, Reach};
+pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use naming::credential_name;
 pub use trail::HOPS_MAX;
 pub use who::{Subject, USES_MAX, who};

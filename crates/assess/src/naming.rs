@@ -4,7 +4,7 @@
 
 use ascribe_model::{Identity, IdentityKind, KeyRef, Node};
 
-use crate::joins::{is_collective, name_of_kind};
+use crate::kinds::{is_collective, name_of_kind};
 
 /// Nodes that a sentence names one by one; of more it says how many.
 const NAMED_MAX: usize = 5;

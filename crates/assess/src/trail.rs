@@ -8,7 +8,7 @@ use ascribe_model::{
 };
 
 use crate::evidence::EvidenceError;
-use crate::joins::is_collective;
+use crate::kinds::is_collective;
 use crate::lineage::{Step, children, holders, parents};
 use crate::naming::{counted, credential_name, identity_name, listed, node_name};
 use crate::verdict::{claim_of, gap_of};

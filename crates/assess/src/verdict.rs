@@ -72,7 +72,10 @@ fn sentence(edge: &Edge) -> String {
         (EdgeKind::Issued, _) => format!("{to} was issued to a caller who used {from}"),
         (EdgeKind::UsedAs, _) => format!("{from} was used as {to}"),
         (EdgeKind::Presented, _) => format!("{from} was presented as {to}"),
-        (EdgeKind::OnBehalfOf, _) => format!("{from} acted as {to}"),
+        (EdgeKind::OnBehalfOf, _) => match edge.grade {
+            JoinGrade::A => format!("{from} acted as {to}"),
+            _ => format!("{from} acted in a session that carries the name of {to}"),
+        },
         (EdgeKind::BoundTo, Node::Identity(_)) => format!("{to} belongs to {from}"),
         (EdgeKind::BoundTo, _) => bound_to(&to, edge),
         (EdgeKind::SameRequest, _) => {
@@ -99,6 +102,13 @@ fn premises(edge: &Edge) -> Vec<Premise> {
             let candidates = counted(edge.candidates as usize, "candidate");
             vec![premise(format!("only one of {candidates} fits"), Basis::Unmet)]
         }
+        (JoinGrade::C, Some((from, to))) => vec![
+            premise(
+                format!("one record alone fits, of those that could between {from} and {to}"),
+                Basis::Rederivable,
+            ),
+            premise("no other record of that kind in that time is missing", Basis::Asserted),
+        ],
         (_, Some((from, to))) => vec![
             premise(
                 format!("the records name one session, begun between {from} and {to}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ascribe_model::{
     AddressUse, Basis, Body, Claim, Credential, Details, Edge, EdgeKind, Event, EventId, Gap, Holder,
-    Identity, KeyRef, Node, Question, Role, Status, Verdict, WhoDetail,
+    Identity, JoinGrade, KeyRef, Node, Question, Role, Status, Verdict, WhoDetail,
 };
 
 use crate::chain::workloads;
@@ -333,7 +333,11 @@ fn act(event: &Event, behalf: &[Edge]) -> String {
     let at = event.time.at.map_or_else(|| "an unstated time".to_owned(), |at| at.to_string());
     let mut actor = identity_name(&event.actor);
     for edge in behalf.iter().filter(|edge| edge.kind == EdgeKind::OnBehalfOf) {
-        actor = format!("{actor} acting as {}", node_name(&edge.to));
+        let how = match edge.grade {
+            JoinGrade::A => "acting as",
+            _ => "in a session that carries the name of",
+        };
+        actor = format!("{actor} {how} {}", node_name(&edge.to));
     }
     let operation = &event.api.operation;
     match event.outcome.status {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ascribe_model::{Credential, Edge, EdgeKind, Event, EventId, JoinGrade, KeyRef, Node, Timestamp};
 
 use super::{Step, edge};
-use crate::joins::{Join, credential_row};
+use crate::joins::Join;
+use crate::kinds::credential_row;
 use crate::naming::{counted, credential_name, listed, node_name};
 
 /// A parent that fits.

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_model::{Credential, EdgeKind, Event, KeyRef, Node, Role};
+use ascribe_model::{Credential, EdgeKind, Event, Key, KeyRef, Node, Role};
 
 use super::{CANDIDATES_MAX, NodeName, Step, credential_of, edge, grade_of, keys_at, parents, with_twins};
 use crate::evidence::EvidenceError;
-use crate::joins::{Reach, credential_row};
+use crate::joins::{Join, Reach};
+use crate::kinds::credential_row;
 use crate::{Evidence, JOINS, USES_MAX};
 
 /// What came of a node.
@@ -58,11 +59,11 @@ impl Issued {
             self.list_ids(&copy);
             for join in JOINS {
                 let roles = match join.reach {
-                    Reach::Near { .. } => [join.to.role],
+                    Reach::Near { .. } | Reach::Life(_) => [join.to.role],
                     Reach::Step => [join.from.role],
                     Reach::Within | Reach::Equal => continue,
                 };
-                for key in keys_at(&copy, &join.from) {
+                for key in keys_at(&copy, &join.from).filter(|key| is_dated(join, key)) {
                     let page = evidence.events(&key.to_ref(), &roles, CANDIDATES_MAX)?;
                     self.unread += page.total - page.events.len() as u64;
                     for event in &page.events {
@@ -90,6 +91,11 @@ impl Issued {
             self.credentials.push(credential);
         }
     }
+}
+
+/// Whether the key can stand at the first end of the row: a composite only with its moment.
+fn is_dated(join: &Join, key: &Key) -> bool {
+    key.at.is_some() || !matches!(join.reach, Reach::Near { .. } | Reach::Life(_))
 }
 
 /// Whether the step starts at the node, or at candidates of which it is one.

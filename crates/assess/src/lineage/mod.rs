@@ -6,6 +6,7 @@
 
 mod candidates;
 mod children;
+mod life;
 mod parents;
 
 use std::sync::Arc;

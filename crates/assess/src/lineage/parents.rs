@@ -9,11 +9,13 @@ use ascribe_model::{
 };
 
 use super::candidates::{Candidate, NodeName, settle, settle_near, unresolved};
+use super::life::life_parents;
 use super::{
     CANDIDATES_MAX, ISSUES_MAX, Step, Twin, credential_of, edge, grade_of, keys_at, node_of, with_twins,
 };
 use crate::evidence::{EvidenceError, Page};
-use crate::joins::{Join, Reach, credential_row, holder_row, rows_to};
+use crate::joins::{Join, Reach, holder_row, rows_to};
+use crate::kinds::credential_row;
 use crate::naming::{counted, credential_name, is_named};
 use crate::{Evidence, JOINS};
 
@@ -26,8 +28,11 @@ pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Resul
     let issues = evidence.events(&credential.uid, &[Role::Issued], ISSUES_MAX)?.events;
     if issues.is_empty() {
         let uses = evidence.events(&credential.uid, &[Role::Used, Role::Presented], CANDIDATES_MAX)?;
-        let near = near_parents(evidence, credential, &uses.events)?;
-        return Ok(if near.is_empty() { without_issue(credential, &uses) } else { near });
+        let mut found = near_parents(evidence, credential, &uses.events)?;
+        if found.is_empty() {
+            found = life_parents(evidence, credential, &uses.events)?;
+        }
+        return Ok(if found.is_empty() { without_issue(credential, &uses) } else { found });
     }
     let mut candidates = Vec::new();
     for issue in &issues {
@@ -296,7 +301,7 @@ fn issues_another(issue: &Event, credential: &Credential) -> bool {
 }
 
 /// More records fit the composite than are compared: whether one of them is the only one is then not known.
-fn too_many(join: &Join, credential: &Credential, page: &Page) -> Step {
+pub(super) fn too_many(join: &Join, credential: &Credential, page: &Page) -> Step {
     let reason = format!(
         "{} issue sessions of the name of {}: no more than {CANDIDATES_MAX} are compared",
         counted(usize::try_from(page.total).unwrap_or(usize::MAX), "record"),
@@ -345,13 +350,13 @@ fn keys_of<'e>(issue: &'e Event, credential: &'e Credential) -> impl Iterator<It
     issue.keys.iter().filter(|key| key.role == Role::Issued && credential.uid.names(key))
 }
 
-fn is_vouching(key: &Key) -> bool {
+pub(super) fn is_vouching(key: &Key) -> bool {
     matches!(key.role, Role::Used | Role::Presented)
 }
 
 /// Whether the first may be the parent of the second: no credential issues itself, and a caller whom nobody
 /// authenticated is no origin.
-fn may_issue((from, to): &(Node, Node)) -> bool {
+pub(super) fn may_issue((from, to): &(Node, Node)) -> bool {
     match from {
         Node::Identity(identity) => is_named(identity),
         Node::Credential(_) | Node::Unresolved { .. } => NodeName::of(from) != NodeName::of(to),

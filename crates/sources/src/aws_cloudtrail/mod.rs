@@ -30,7 +30,7 @@ use record::{Act, UNNAMED, members, text};
 pub const SOURCE: Source = Source {
     id: ID,
     name: "AWS CloudTrail",
-    version: 1,
+    version: 2,
     keys: key::DECLARATIONS,
     secrets: SECRETS,
     lists: &["Records", "Events", "QueryResultRows"],

@@ -490,8 +490,9 @@ fn behalf(act: &Act<'_>, user: &UserIdentity<'_>, actor: &Identity, keys: &mut V
     }
     if let Some(source) = &user.session.source_identity {
         let uid = global(key::SOURCE_IDENTITY, source);
-        // Whoever first assumed a role chose it, within what the role's trust policy allowed.
-        keys.push(key(Role::Behalf, uid.clone(), Trust::SelfAsserted));
+        // STS fixed it when the first role was assumed, within what that role's trust policy allowed, and no later
+        // caller can change it.
+        keys.push(key(Role::Behalf, uid.clone(), Trust::IssuerAsserted));
         identities.push(named(IdentityKind::Unknown, uid, Some(source.clone())));
     }
     if let Some(session) = &actor.session_name

@@ -1,0 +1,134 @@
+//! What is known of kinds of key: which name credentials and workloads, what those are called, and which log records
+//! that they were issued.
+//!
+//! A table and look-ups in it. It does not know how keys join: that is in `joins`.
+
+use ascribe_model::KeyKind;
+
+/// What is known of one kind of credential.
+#[derive(Clone, Copy, Debug)]
+pub struct CredentialRow {
+    /// The key kind.
+    pub kind: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// The log that records its issue.
+    pub issue_recorded_in: &'static str,
+}
+
+/// What is known of one kind of workload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkloadRow {
+    kind: &'static str,
+    name: &'static str,
+}
+
+/// Kinds of key that name machines, pods and functions, with what those are called.
+const WORKLOADS: &[WorkloadRow] = &[
+    WorkloadRow { kind: "aws.function", name: "Lambda function" },
+    WorkloadRow { kind: "aws.instance", name: "EC2 instance" },
+    WorkloadRow { kind: "k8s.pod", name: "pod" },
+];
+
+/// Kinds of key under which a record may name a caller without telling who of many it was.
+const COLLECTIVES: &[&str] = &["aws.account"];
+
+/// Every kind of key that names a credential.
+pub const CREDENTIALS: &[CredentialRow] = &[
+    CredentialRow {
+        kind: "aws.access_key",
+        name: "AWS access key",
+        issue_recorded_in: "CloudTrail management events of the account and region that issued it (`sts`, `iam`, `sso`)",
+    },
+    CredentialRow {
+        kind: "aws.certificate",
+        name: "certificate of a private authority",
+        issue_recorded_in: "CloudTrail management events of `acm-pca` in the account of the authority",
+    },
+    CredentialRow {
+        kind: "aws.console_password",
+        name: "console password",
+        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
+    },
+    CredentialRow {
+        kind: "aws.database_user",
+        name: "temporary database user",
+        issue_recorded_in: "CloudTrail management events of `redshift`",
+    },
+    CredentialRow {
+        kind: "aws.identity_center_credential",
+        name: "Identity Center credential",
+        issue_recorded_in: "CloudTrail management events of `sso` and `sso-oauth` in the Identity Center region",
+    },
+    CredentialRow {
+        kind: "aws.iot_certificate",
+        name: "IoT certificate",
+        issue_recorded_in: "CloudTrail management events of `iot`",
+    },
+    CredentialRow {
+        kind: "aws.key_pair",
+        name: "EC2 key pair",
+        issue_recorded_in: "CloudTrail management events of `ec2`",
+    },
+    CredentialRow {
+        kind: "aws.kms_grant",
+        name: "KMS grant",
+        issue_recorded_in: "CloudTrail management events of `kms` in the key's account",
+    },
+    CredentialRow {
+        kind: "aws.service_credential",
+        name: "service-specific credential",
+        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
+    },
+    CredentialRow {
+        kind: "aws.signing_certificate",
+        name: "signing certificate",
+        issue_recorded_in: "CloudTrail management events of `iam` in us-east-1",
+    },
+    CredentialRow {
+        kind: "aws.ssh_public_key",
+        name: "SSH public key",
+        issue_recorded_in: "CloudTrail management events of `iam` and `ec2-instance-connect`",
+    },
+    CredentialRow {
+        kind: "aws.ssm_session",
+        name: "Session Manager session",
+        issue_recorded_in: "CloudTrail management events of `ssm`",
+    },
+    CredentialRow {
+        kind: "k8s.bootstrap_token",
+        name: "Kubernetes bootstrap token",
+        issue_recorded_in: "the cluster's audit log of `create secrets` in `kube-system`, at Request level or above",
+    },
+    CredentialRow {
+        kind: "k8s.credential",
+        name: "Kubernetes credential",
+        issue_recorded_in: "the cluster's audit log of `create serviceaccounts/token`, with the annotation `authentication.kubernetes.io/issued-credential-id`, or of `certificatesigningrequests` at RequestResponse level",
+    },
+    CredentialRow {
+        kind: "k8s.token_secret",
+        name: "Kubernetes token secret",
+        issue_recorded_in: "the cluster's audit log of `create secrets`, at Request level or above",
+    },
+];
+
+/// Whether keys of this kind name credentials.
+pub fn is_credential(kind: &KeyKind) -> bool {
+    credential_row(kind).is_some()
+}
+
+/// What is known of this kind of credential.
+pub(crate) fn credential_row(kind: &KeyKind) -> Option<&'static CredentialRow> {
+    CREDENTIALS.iter().find(|row| row.kind == kind.name())
+}
+
+/// What a credential or workload of this kind is called.
+pub(crate) fn name_of_kind(kind: &KeyKind) -> Option<&'static str> {
+    let workload = || WORKLOADS.iter().find(|row| row.kind == kind.name()).map(|row| row.name);
+    credential_row(kind).map(|row| row.name).or_else(workload)
+}
+
+/// Whether keys of this kind name a caller without telling who of many it was.
+pub(crate) fn is_collective(kind: &KeyKind) -> bool {
+    COLLECTIVES.contains(&kind.name())
+}
