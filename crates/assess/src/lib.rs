@@ -1,26 +1,31 @@
 //! **What does it show, and how sure are we?** Pure reasoning over events.
 //!
 //! [`Evidence`] finds events by key; the table [`JOINS`] says which keys join and how strongly; the lineage walks
-//! those joins; [`who`] and [`chain`] turn what was found into the body of an answer.
+//! those joins; the questions, such as [`who`] and [`lifecycle`], turn what was found into the body of an answer.
 //!
 //! Everything here is deterministic: equal evidence gives an equal body. This crate knows no vendor (the table names
 //! key kinds, the engine does not), no clock, no file, no Merkle tree and no Parquet.
 
 mod evidence;
+mod identity_keys;
 mod joins;
 mod kinds;
 mod lineage;
 mod naming;
 mod trail;
+mod uncertainty;
 mod verdict;
 
 mod chain;
+mod lifecycle;
 mod who;
 
 pub use chain::{Direction, chain};
 pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
 pub use joins::{End, JOINS, Join, Reach};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
+pub use lifecycle::lifecycle;
 pub use naming::credential_name;
 pub use trail::HOPS_MAX;
+pub use uncertainty::SKEW_NS;
 pub use who::{Subject, USES_MAX, who};

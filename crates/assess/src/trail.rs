@@ -76,6 +76,14 @@ impl Trail {
         Ok(())
     }
 
+    /// Follows the parents of one credential and no further: where it came from, and what holds it.
+    pub(crate) fn begin(&mut self, evidence: &dyn Evidence, start: &Credential) -> Result<(), EvidenceError> {
+        for step in parents(evidence, start)?.into_iter().chain(holders(evidence, start)?) {
+            self.push(evidence, step, 1)?;
+        }
+        Ok(())
+    }
+
     /// Follows children, nearest first, each credential once.
     pub(crate) fn walk_forward(
         &mut self,

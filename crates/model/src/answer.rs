@@ -4,9 +4,13 @@
 //! Checkpoint, leaf numbers and entry states are [`ProofSide`], beside it. The JSON form is frozen by
 //! `docs/formats/answer.schema.json`.
 
+mod lifecycle;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use lifecycle::{LifecycleDetail, LifecycleMark, LifecycleStep, UseCounts};
 
 use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, SourceRef, Timestamp};
 
@@ -165,6 +169,8 @@ pub enum Details {
     Who(Box<WhoDetail>),
     /// Rows of `chain`.
     Chain(Box<ChainDetail>),
+    /// Rows of `lifecycle`.
+    Lifecycle(Box<LifecycleDetail>),
     /// Rows of `show`.
     Show(Box<ShowDetail>),
     /// Rows of `sources`.

@@ -16,8 +16,8 @@ mod time;
 
 pub use answer::{
     AddressUse, Answer, Basis, Body, ChainDetail, ChainHop, Claim, Details, EntryState, EvidenceRef, Gap,
-    Holder, Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
-    TimeSpan, Verdict, WhoDetail, Withheld,
+    Holder, LifecycleDetail, LifecycleMark, LifecycleStep, Premise, ProofSide, Question, RejectTally, Scope,
+    ShowDetail, SourcesDetail, StreamSummary, TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
 pub use entry::{ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

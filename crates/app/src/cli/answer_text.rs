@@ -8,16 +8,8 @@ use ascribe_model::{
 };
 
 use super::escape::{line, terminal};
-use super::{Asked, Output, csv};
-
-/// Longest cell of a table, in characters.
-const CELL_MAX: usize = 72;
-
-/// Rows of a table: cells as they are, not yet made safe for any surface.
-struct Rows {
-    header: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
+use super::rows::{Rows, aligned, joined, word};
+use super::{Asked, Output, csv, lifecycle_text};
 
 /// The answer in the form that was asked for.
 pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
@@ -116,6 +108,7 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
             };
             format!("\nHOLDERS (attribution: {})\n{table}{origin}", who.attribution)
         }
+        Details::Lifecycle(life) => lifecycle_text::text(life),
         Details::Chain(chain) if chain.hops.is_empty() => String::new(),
         Details::Chain(chain) => format!("\nHOPS {}\n{table}", chain.direction.to_uppercase()),
         Details::Show(show) => show_text(show),
@@ -148,6 +141,7 @@ fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
         },
         Details::Who(who) => holder_rows(who),
         Details::Chain(chain) => hop_rows(&chain.hops, edges),
+        Details::Lifecycle(life) => lifecycle_text::rows(life),
         Details::Show(show) => event_rows(show),
         Details::Sources(sources) => stream_rows(sources),
     }
@@ -385,40 +379,4 @@ const fn basis_words(basis: Basis) -> &'static str {
 
 fn span_cell(span: Option<TimeSpan>, first: bool) -> String {
     span.map_or_else(String::new, |span| if first { span.first } else { span.last }.to_string())
-}
-
-/// A value's name in the formats, with blanks between its words.
-fn word(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name.replace('_', " "),
-        _ => String::new(),
-    }
-}
-
-fn joined<const N: usize>(words: [Option<String>; N]) -> String {
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// Columns aligned by blanks; a column that is empty in every row is left out.
-fn aligned(table: &Rows) -> String {
-    let safe: Vec<Vec<String>> =
-        table.rows.iter().map(|row| row.iter().map(|cell| line(cell, CELL_MAX)).collect()).collect();
-    let used: Vec<usize> =
-        (0..table.header.len()).filter(|&column| safe.iter().any(|row| !row[column].is_empty())).collect();
-    let width = |column: usize| {
-        let cells = safe.iter().map(|row| row[column].chars().count());
-        cells.chain([table.header[column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = used.iter().map(|&column| width(column)).collect();
-    let header: Vec<String> = table.header.iter().map(|name| (*name).to_owned()).collect();
-    let mut out = String::new();
-    for row in std::iter::once(&header).chain(&safe) {
-        let mut text = String::from(" ");
-        for (&column, width) in used.iter().zip(&widths) {
-            text.push_str(&format!(" {:<width$} ", row[column]));
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-    }
-    out
 }

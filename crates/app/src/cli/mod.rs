@@ -5,8 +5,10 @@ mod csv;
 mod demo;
 mod escape;
 mod ingest;
+mod lifecycle_text;
 mod messages;
 mod questions;
+mod rows;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -55,6 +57,8 @@ pub enum Command {
     Who(questions::WhoArguments),
     /// Back to who started it, or forward to all that came of it; where the trail breaks
     Chain(questions::ChainArguments),
+    /// When a credential was issued, changed and ended, and whether it was used after its end
+    Lifecycle(questions::LifecycleArguments),
     /// One event: what it says, its record as captured, and its proof
     Show(questions::ShowArguments),
     /// Streams, records, time spans and rejects
@@ -85,6 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
         Command::Who(who) => questions::who(&asked, who),
         Command::Chain(chain) => questions::chain(&asked, chain),
+        Command::Lifecycle(lifecycle) => questions::lifecycle(&asked, lifecycle),
         Command::Show(show) => questions::show(&asked, show),
         Command::Sources => questions::sources(&asked),
         Command::Verify => upkeep::verify(&asked),

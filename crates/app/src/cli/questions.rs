@@ -1,4 +1,4 @@
-//! Questions: `who`, `chain`, `show`, `sources`.
+//! Questions: `who`, `chain`, `lifecycle`, `show`, `sources`.
 
 use ascribe_assess::Direction;
 use ascribe_model::Answer;
@@ -27,6 +27,14 @@ pub struct ChainArguments {
     forward: bool,
 }
 
+/// Arguments of `lifecycle`.
+#[derive(Debug, Args)]
+pub struct LifecycleArguments {
+    /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
+    subject: String,
+}
+
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
@@ -53,6 +61,10 @@ pub fn who(asked: &Asked<'_>, arguments: &WhoArguments) -> Result<Exit, Failure>
 pub fn chain(asked: &Asked<'_>, arguments: &ChainArguments) -> Result<Exit, Failure> {
     let direction = if arguments.forward { Direction::Forward } else { Direction::Back };
     show_answer(asked, &ops::chain(asked.evidence, &arguments.subject, direction)?)
+}
+
+pub fn lifecycle(asked: &Asked<'_>, arguments: &LifecycleArguments) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::lifecycle(asked.evidence, &arguments.subject)?)
 }
 
 pub fn show(asked: &Asked<'_>, arguments: &ShowArguments) -> Result<Exit, Failure> {

@@ -345,7 +345,7 @@ impl Group {
 }
 
 /// A stream's name in answers and in the key index.
-pub fn stream_name(stream: &StreamEntry) -> String {
+fn stream_name(stream: &StreamEntry) -> String {
     match &stream.partition {
         Some(partition) => format!("{} {} {partition}", stream.source, stream.scope),
         None => format!("{} {}", stream.source, stream.scope),

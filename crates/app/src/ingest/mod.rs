@@ -20,7 +20,6 @@ mod progress;
 mod report;
 mod worker;
 
-pub use commit::stream_name;
 pub use fold::{CatchUpError, Rereader, catch_up};
 pub use objects::{FindError, FoundObjects, InputObject, find_objects};
 pub use pipeline::{Destination, IngestError, Plan, run};

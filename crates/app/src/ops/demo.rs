@@ -37,6 +37,10 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "chain JTI=7591fde2-7a02-456f-a503-1cbf30a48f16",
     },
     DemoStep {
+        because: "The sessions of the instance's role were revoked. Did its credential work after that?",
+        command: "lifecycle ASIAQ3APPNODEEXAMPLE",
+    },
+    DemoStep {
         because: "The trail of this key breaks, and the answer says which log would settle it.",
         command: "chain ASIAX5BILLINGEXAMPLE",
     },

@@ -10,5 +10,5 @@ mod upkeep;
 pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use evidence::OpenEvidence;
 pub use ingest::{IngestFailure, IngestRequest, ingest};
-pub use questions::{QuestionError, chain, show, sources, who};
+pub use questions::{QuestionError, chain, lifecycle, show, sources, who};
 pub use upkeep::{StoreState, UpkeepError, init, rebuild, verify};

@@ -76,6 +76,13 @@ pub fn chain(root: &Path, subject: &str, direction: Direction) -> Result<Answer,
     })
 }
 
+/// When a credential was issued, changed and ended, and whether it was used after its end.
+pub fn lifecycle(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
+    ask(root, question("lifecycle", Some(subject)), |evidence, subject, question| {
+        ascribe_assess::lifecycle(evidence, subject, question)
+    })
+}
+
 /// One event with its record and its proof.
 pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
     let evidence = OpenEvidence::open(root)?;

@@ -54,6 +54,7 @@ fn every_answer_fits_the_schema() {
         &["who", "NOBODYHASTHISNAME"],
         &["chain", "ASIAEXAMPLESESSION01"],
         &["chain", "--forward", "AKIAEXAMPLEDEPLOY001"],
+        &["lifecycle", "ASIAEXAMPLESESSION01"],
         &["show", "11111111-2222-4333-8444-000000000001"],
         &["sources"],
     ] {
@@ -154,7 +155,7 @@ fn the_order_of_arrival_does_not_change_a_body() {
         for (index, content) in files.iter().enumerate() {
             given.ingest(&[&given.input(&format!("{index}.json"), content.as_bytes())]);
         }
-        ["who", "chain"].map(|verb| given.json(&[verb, "ASIAEXAMPLESESSION01"])["body"].clone())
+        ["who", "chain", "lifecycle"].map(|verb| given.json(&[verb, "ASIAEXAMPLESESSION01"])["body"].clone())
     };
     let noise = String::from_utf8(lines(10, 40)).unwrap();
     let [issue, usage] = [issue + "\n", usage + "\n"];

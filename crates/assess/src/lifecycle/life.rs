@@ -1,0 +1,247 @@
+//! What the records say of one credential's life: effects on it, effects on sets of which it may be one, and its uses.
+//!
+//! It collects and orders. How an answer is worded is not known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ascribe_model::{Credential, Effect, EffectKind, Event, Identity, Key, KeyRef, Role, Status, Trust};
+
+use crate::evidence::EvidenceError;
+use crate::identity_keys::{is_lasting, keys_naming};
+use crate::naming::is_named;
+use crate::uncertainty::{Moment, Order};
+use crate::{Evidence, USES_MAX};
+
+/// Records that name the credential other than by using it, which are read.
+const MARKS_MAX: usize = 1_024;
+/// Names of its holder under which sets of credentials are looked for.
+const NAMES_MAX: usize = 32;
+/// Records about one name of the holder that are read.
+const SETS_MAX: usize = 4_096;
+/// Roles in which a record names a credential that it does something to.
+const AFFECTED: [Role; 5] = [Role::Issued, Role::Ended, Role::Enabled, Role::Resource, Role::Step];
+
+/// Everything on record about one credential.
+pub(super) struct Life {
+    pub(super) marks: Vec<Mark>,
+    /// Its uses by time, undated ones last.
+    pub(super) uses: Vec<Arc<Event>>,
+    /// Uses on record, read or not.
+    pub(super) used: u64,
+    /// Other records that name it and were not read.
+    pub(super) unread: u64,
+    /// Who it speaks for.
+    pub(super) subject: Option<Identity>,
+    /// When it came into being, as well as that is known.
+    pub(super) issued: Option<Moment>,
+}
+
+/// One effect on the credential.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) event: Arc<Event>,
+    pub(super) effect: Effect,
+    pub(super) means: Means,
+}
+
+/// How an effect means the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    /// By its id.
+    This,
+    /// By a set of which it is one: of a lasting identifier of its holder, or of a beginning of its own id.
+    Set,
+    /// By a set that a name of its holder describes. A name may have been given to another since.
+    SetByName(String),
+    /// By a set of credentials that are older than a moment, and how old it is is not known well enough.
+    PerhapsSet,
+}
+
+impl Life {
+    /// Reads what is on record about `credential`.
+    pub(super) fn read(evidence: &dyn Evidence, credential: &Credential) -> Result<Self, EvidenceError> {
+        let uid = &credential.uid;
+        let uses = evidence.events(uid, &[Role::Used, Role::Presented], USES_MAX)?;
+        let affecting = evidence.events(uid, &AFFECTED, MARKS_MAX)?;
+        let mut life = Self {
+            marks: Vec::new(),
+            used: uses.total,
+            unread: affecting.total - affecting.events.len() as u64,
+            uses: uses.events,
+            subject: None,
+            issued: None,
+        };
+        life.marks = affecting.events.iter().flat_map(|event| named_marks(event, uid)).collect();
+        life.subject = life.subject_of();
+        life.issued = life.issue_moment(uid);
+        for (name, role) in life.holder_names(uid) {
+            life.add_sets(evidence, &name, role)?;
+        }
+        for beginning in beginnings(uid) {
+            life.add_sets(evidence, &beginning, Role::Ended)?;
+        }
+        life.marks.sort_by_key(|mark| (mark.event.time.at.is_none(), mark.event.time.at, mark.event.id));
+        Ok(life)
+    }
+
+    /// The subject that its issue names, else whom its first use names.
+    fn subject_of(&self) -> Option<Identity> {
+        let mut issues = self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue);
+        let issued_to = issues.find_map(|mark| mark.effect.subject.clone());
+        issued_to
+            .or_else(|| self.uses.iter().map(|usage| &usage.actor).find(|actor| is_named(actor)).cloned())
+    }
+
+    fn issue_moment(&self, uid: &KeyRef) -> Option<Moment> {
+        let mut issues = self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue);
+        if let Some(recorded) = issues.find_map(|mark| Moment::of(&mark.event)) {
+            return Some(recorded);
+        }
+        let session_start = |event: &Arc<Event>| {
+            let uses_it = event.keys.iter().any(|key| key.role == Role::Used && uid.names(key));
+            let mut stated = event.keys.iter().filter(|key| {
+                uses_it && key.role == Role::Used && key.trust != Trust::SelfAsserted && !uid.names(key)
+            });
+            let at = stated.find_map(|key| key.at)?;
+            Some(Moment::around(at, event.time.precision_ns, Some(event.source.clone())))
+        };
+        self.uses.iter().find_map(session_start)
+    }
+
+    /// The keys that name its holder or its workload, with the role in which a record about all that is theirs lists
+    /// them.
+    fn holder_names(&self, uid: &KeyRef) -> Vec<(KeyRef, Role)> {
+        let mut names: BTreeMap<KeyRef, Role> = BTreeMap::new();
+        let mut add = |keys: &mut dyn Iterator<Item = &Key>, role| {
+            for key in keys {
+                names.entry(key.to_ref()).or_insert(role);
+            }
+        };
+        for mark in self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue) {
+            if let Some(subject) = &mark.effect.subject {
+                add(&mut keys_naming(&mark.event, subject, Role::Subject), Role::Subject);
+            }
+            add(&mut workloads(&mark.event), Role::Workload);
+        }
+        let mut seen: BTreeSet<&KeyRef> = BTreeSet::new();
+        let own = self.uses.iter().filter(|usage| {
+            usage.keys.iter().any(|key| key.role == Role::Used && uid.names(key)) && is_named(&usage.actor)
+        });
+        for usage in own {
+            if seen.insert(&usage.actor.uid) {
+                add(&mut keys_naming(usage, &usage.actor, Role::Actor), Role::Subject);
+            }
+            if !usage.effects.iter().any(|effect| effect.kind != EffectKind::Scope) {
+                add(&mut workloads(usage), Role::Workload);
+            }
+        }
+        names.into_iter().take(NAMES_MAX).collect()
+    }
+
+    /// Adds the effects on sets of credentials that are described by `name`, as far as this one may be among them.
+    fn add_sets(&mut self, evidence: &dyn Evidence, name: &KeyRef, role: Role) -> Result<(), EvidenceError> {
+        let page = evidence.events(name, &[role], SETS_MAX)?;
+        self.unread += page.total - page.events.len() as u64;
+        for event in page.events.iter().filter(|event| event.outcome.status == Status::Success) {
+            let on_sets = event.effects.iter().filter(|effect| is_on_set(effect, name, role, event));
+            for effect in on_sets {
+                let known = self.marks.iter().any(|mark| mark.event.id == event.id && mark.effect == *effect);
+                if known || self.is_of_another(event) {
+                    continue;
+                }
+                if let Some(means) = self.means(name, role, effect, event) {
+                    self.marks.push(Mark { event: Arc::clone(event), effect: effect.clone(), means });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How a set that `name` describes means this credential; not at all where it was issued later.
+    fn means(&self, name: &KeyRef, role: Role, effect: &Effect, event: &Event) -> Option<Means> {
+        let cutoff = match effect.issued_before {
+            Some(at) => Some(Moment::around(at, 0, None)),
+            None => Moment::of_effect(event),
+        };
+        let order = match (&self.issued, &cutoff) {
+            (Some(issued), Some(cutoff)) => issued.order(cutoff),
+            _ if effect.issued_before.is_some() => Order::Open,
+            _ => Order::Before, // A set without a bound of age: only a later issue would speak against it.
+        };
+        match order {
+            Order::After => None,
+            Order::Open => Some(Means::PerhapsSet),
+            Order::Before if role == Role::Subject && !self.is_of_holder(event) => {
+                Some(Means::SetByName(name.value.clone()))
+            }
+            Order::Before => Some(Means::Set),
+        }
+    }
+
+    /// Whether a record names its subject by a lasting identifier of the holder.
+    fn is_of_holder(&self, event: &Event) -> bool {
+        !self.holder_ids().is_disjoint(&lasting(event, Role::Subject))
+    }
+
+    /// Whether a record names its subject by a lasting identifier that is another than the holder's.
+    fn is_of_another(&self, event: &Event) -> bool {
+        let (named, own) = (lasting(event, Role::Subject), self.holder_ids());
+        let comparable = named.iter().any(|name| own.iter().any(|known| known.kind == name.kind));
+        comparable && named.is_disjoint(&own)
+    }
+
+    /// Lasting identifiers of whom its issue or its uses name.
+    fn holder_ids(&self) -> BTreeSet<KeyRef> {
+        let issues = self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue);
+        let issued_to = issues.flat_map(|mark| lasting(&mark.event, Role::Subject));
+        issued_to.chain(self.uses.iter().flat_map(|usage| lasting(usage, Role::Actor))).collect()
+    }
+}
+
+/// The lasting identifiers that an event lists in `role`.
+fn lasting(event: &Event, role: Role) -> BTreeSet<KeyRef> {
+    let keys = event.keys.iter().filter(|key| key.role == role && key.trust != Trust::SelfAsserted);
+    keys.filter(|key| is_lasting(&key.kind, &key.value)).map(Key::to_ref).collect()
+}
+
+/// Effects of a record on the credential that it names by its id, as far as they happened.
+fn named_marks(event: &Arc<Event>, uid: &KeyRef) -> Vec<Mark> {
+    if event.outcome.status != Status::Success {
+        return Vec::new();
+    }
+    let of_this = event
+        .effects
+        .iter()
+        .filter(|effect| effect.credential.as_ref().is_some_and(|affected| affected.uid == *uid));
+    of_this
+        .map(|effect| Mark { event: Arc::clone(event), effect: effect.clone(), means: Means::This })
+        .collect()
+}
+
+/// Whether an effect is on a set of credentials, and `name`, which the record lists in `role`, describes the set.
+fn is_on_set(effect: &Effect, name: &KeyRef, role: Role, event: &Event) -> bool {
+    let names_no_credential =
+        effect.credential.is_none() && (effect.selector.is_some() || effect.subject.is_some());
+    if !names_no_credential || matches!(effect.kind, EffectKind::Issue | EffectKind::Renew) {
+        return false;
+    }
+    match (&effect.subject, role) {
+        (Some(subject), Role::Subject) => {
+            subject.uid == *name || keys_naming(event, subject, Role::Subject).any(|key| name.names(key))
+        }
+        (None, Role::Subject) | (Some(_), _) => false,
+        (None, _) => true,
+    }
+}
+
+fn workloads(event: &Event) -> impl Iterator<Item = &Key> {
+    event.keys.iter().filter(|key| key.role == Role::Workload && key.trust != Trust::SelfAsserted)
+}
+
+/// The beginnings of an id that is a path: whoever ends a folder ends all that lies in it.
+fn beginnings(uid: &KeyRef) -> Vec<KeyRef> {
+    let ends = uid.value.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
+    let beginnings = ends.filter(|end| *end > 0 && *end < uid.value.len());
+    beginnings.map(|end| KeyRef { value: uid.value[..end].to_owned(), ..uid.clone() }).collect()
+}

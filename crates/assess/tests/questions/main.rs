@@ -1,0 +1,7 @@
+//! Questions as a program asks them, over records as services write them.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod cases;
+#[path = "../joins/reading.rs"]
+mod reading;
