@@ -7,10 +7,14 @@ use ascribe_model::{Event, EventId};
 use sha2::{Digest, Sha256};
 
 use crate::json::{Kind, Value, encode_minimal};
+use crate::secrets::placeholders;
 use crate::source::{ContentIdentity, Devices, Source};
 
 /// Separates these hashes from all others, and this version from later ones.
 const DOMAIN: &[u8] = b"ascribe/event/v1\0";
+
+/// What stands before a commitment in a placeholder.
+const SEALED: &str = " sealed=";
 
 /// The id of `event`, which `source` read from `object`.
 pub(crate) fn event_id(source: &Source, event: &Event, object: Value<'_>) -> EventId {
@@ -63,7 +67,26 @@ fn canonical_content(object: Value<'_>, identity: &ContentIdentity, event: &Even
         writer.members.insert(place, Member { beginning: 0, position: NORMALISED_TIME });
     }
     writer.run(|| normalised.map(|(time, name)| format!("\"{name}\":\"{time}\"")).unwrap_or_default());
-    writer.out
+    without_commitments(writer.out)
+}
+
+/// The content with each placeholder of a sealed value as `[withheld:<rule> sealed=]`: the commitment has a salt of its
+/// own in each delivery, and two deliveries of one event are one event.
+fn without_commitments(content: Vec<u8>) -> Vec<u8> {
+    if memchr::memmem::find(&content, SEALED.as_bytes()).is_none() {
+        return content;
+    }
+    let mut kept = Vec::with_capacity(content.len());
+    let mut behind = 0;
+    for (start, placeholder) in placeholders(&content) {
+        if let Some(("sealed", commitment)) = placeholder.kept {
+            let end = start + "[withheld:".len() + placeholder.rule.len() + SEALED.len();
+            kept.extend_from_slice(&content[behind..end]);
+            behind = end + commitment.len();
+        }
+    }
+    kept.extend_from_slice(&content[behind..]);
+    kept
 }
 
 /// Writes one value and all that is in it, without recursion.

@@ -64,6 +64,11 @@ impl Node {
 }
 
 impl Tape {
+    /// Parses `bytes`, and says whether they are one JSON value and nothing else.
+    pub(crate) fn parses(&mut self, bytes: &[u8]) -> bool {
+        self.parse_prefix(bytes, AtEnd::Yes) == Prefix::Complete { length: bytes.len() }
+    }
+
     /// The parsed value. `bytes` is the slice that was parsed. An empty tape gives `null`.
     pub fn root<'t>(&'t self, bytes: &'t [u8]) -> Value<'t> {
         Value { nodes: self.nodes(), bytes, index: 0 }

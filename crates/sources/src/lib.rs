@@ -4,6 +4,7 @@
 
 mod aws_cloudtrail;
 mod canonical;
+pub mod capture;
 mod framing;
 pub mod json;
 mod k8s_audit;

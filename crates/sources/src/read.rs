@@ -14,7 +14,7 @@ use crate::json::{AtEnd, Prefix, Tape, Value};
 use crate::look_alike::look_alike;
 use crate::names::{DuplicateName, check_names};
 use crate::reject::{Reject, RejectReason};
-use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped};
+use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped, raw_spans};
 use crate::source::{Context, Entry, Part, Source, Unreadable};
 
 /// What came of reading.
@@ -108,14 +108,7 @@ fn read_record<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a>
     let said = if withheld.is_empty() {
         events(source, root, &opened, context)
     } else {
-        let mut tape = Tape::new();
-        match tape.parse_prefix(&captured, AtEnd::Yes) {
-            Prefix::Complete { length } if length == captured.len() => {
-                let root = tape.root(&captured);
-                events(source, root, &open(source, root), context)
-            }
-            _ => Err(whole_reject(RejectReason::ParserPanic, "JSON behind the withheld values", "none")),
-        }
+        said_in(source, &captured, context)
     };
     match said {
         Ok(Said { events, unread }) => {
@@ -125,12 +118,27 @@ fn read_record<'a>(received: Received<'a>, context: &Context<'_>) -> Reading<'a>
     }
 }
 
-fn recognise(root: Value<'_>, last: Option<&'static Source>) -> Option<&'static Source> {
+/// What a record says from which values were withheld.
+pub(crate) fn said_in(
+    source: &'static Source,
+    captured: &[u8],
+    context: &Context<'_>,
+) -> Result<Said, Reject> {
+    let mut tape = Tape::new();
+    if !tape.parses(captured) {
+        return Err(whole_reject(RejectReason::ParserPanic, "JSON behind the withheld values", "none"));
+    }
+    let root = tape.root(captured);
+    events(source, root, &open(source, root), context)
+}
+
+/// The source that wrote a record; `last` is tried first.
+pub(crate) fn recognise(root: Value<'_>, last: Option<&'static Source>) -> Option<&'static Source> {
     last.into_iter().chain(crate::SOURCES).find(|source| (source.recognises)(root))
 }
 
 /// A part of a record, opened.
-struct Opened<'t> {
+pub(crate) struct Opened<'t> {
     /// The value that holds the event object, or its text.
     holder: Value<'t>,
     content: Content,
@@ -156,7 +164,8 @@ struct Parts<'t> {
     wrapped: Vec<Wrapped<'t>>,
 }
 
-fn open<'t>(source: &Source, root: Value<'t>) -> Vec<Opened<'t>> {
+/// The parts of a record.
+pub(crate) fn open<'t>(source: &Source, root: Value<'t>) -> Vec<Opened<'t>> {
     (source.parts)(root)
         .into_iter()
         .map(|part| match part {
@@ -164,6 +173,31 @@ fn open<'t>(source: &Source, root: Value<'t>) -> Vec<Opened<'t>> {
             Part::Text(holder) => Opened { holder, content: Content::Text(Text::open(holder)) },
         })
         .collect()
+}
+
+impl Opened<'_> {
+    /// The event object; `None` where a text is none.
+    pub(crate) fn object(&self) -> Option<Value<'_>> {
+        match &self.content {
+            Content::Holder => Some(self.holder),
+            Content::Text(text) => text.state.is_ok().then(|| text.root()),
+        }
+    }
+
+    /// Whether the event object is the text of a string.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.content, Content::Text(_))
+    }
+
+    /// Where `spans` of the document that holds the event object stand in the record.
+    pub(crate) fn places(&self, spans: &[Range<usize>]) -> Vec<Range<usize>> {
+        if !self.is_text() {
+            return spans.to_vec();
+        }
+        let content = self.holder.span().start + 1;
+        let spans = raw_spans(self.holder.content(), spans);
+        spans.into_iter().map(|span| content + span.start..content + span.end).collect()
+    }
 }
 
 impl Text {
@@ -207,9 +241,9 @@ impl<'t> Parts<'t> {
 }
 
 /// What the parts of a record say.
-struct Said {
-    events: Vec<Event>,
-    unread: Vec<UnreadPart>,
+pub(crate) struct Said {
+    pub events: Vec<Event>,
+    pub unread: Vec<UnreadPart>,
 }
 
 /// The events of a record. A record of which no part can be read is a reject.
@@ -223,15 +257,7 @@ fn events(
     let mut read = 0;
     let mut offsets = Vec::new();
     for part in opened {
-        let object = match &part.content {
-            Content::Holder => Ok(part.holder),
-            Content::Text(text) => text.state.as_ref().map(|_| text.root()).map_err(Unreadable::clone),
-        };
-        let result = object.and_then(|object| {
-            let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
-            Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event.with_parents() }))
-        });
-        match result {
+        match event_of_part(source, part, record, context) {
             Ok(event) => {
                 read += 1;
                 said.events.extend(event);
@@ -255,6 +281,21 @@ fn events(
         }),
         _ => Ok(said),
     }
+}
+
+/// What one part of a record says.
+pub(crate) fn event_of_part(
+    source: &Source,
+    part: &Opened<'_>,
+    record: Value<'_>,
+    context: &Context<'_>,
+) -> Result<Option<Event>, Unreadable> {
+    let object = match &part.content {
+        Content::Holder => part.holder,
+        Content::Text(text) => text.state.as_ref().map(|_| text.root()).map_err(Unreadable::clone)?,
+    };
+    let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
+    Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event.with_parents() }))
 }
 
 /// Rejects whole JSON: its secrets are found by the names of members and by format.

@@ -25,6 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 pub(crate) use lexical::{Wholeness, cuts_in_bytes};
+pub(crate) use placeholder::placeholder_spans;
 pub use placeholder::{Placeholder, placeholders};
 use token::{FORMATS, Found, Search};
 
@@ -233,7 +234,7 @@ fn place(cuts: Vec<Cut>, holder: Value<'_>, out: &mut Vec<Cut>) {
 }
 
 /// The bytes of a string's content that decode to each of `texts`, spans of the decoded text.
-fn raw_spans(content: &[u8], texts: &[Range<usize>]) -> Vec<Range<usize>> {
+pub(crate) fn raw_spans(content: &[u8], texts: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut spans = vec![0..0; texts.len()];
     let mut starts: Vec<_> = (0..texts.len()).collect();
     let mut ends = starts.clone();

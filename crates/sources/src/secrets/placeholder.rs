@@ -41,6 +41,12 @@ pub fn placeholders(captured: &[u8]) -> Vec<(usize, Placeholder<'_>)> {
     found
 }
 
+/// Where the placeholders of a text stand.
+pub(crate) fn placeholder_spans(text: &str) -> Vec<std::ops::Range<usize>> {
+    let starts = placeholders(text.as_bytes()).into_iter().map(|(start, _)| start);
+    starts.filter_map(|start| Some(start..start + length_at_start(&text.as_bytes()[start..])?)).collect()
+}
+
 /// Writes the text of a placeholder.
 pub(super) fn write(rule: &str, kept: Option<&(&'static str, String)>, out: &mut Vec<u8>) {
     out.extend_from_slice(OPENING.as_bytes());

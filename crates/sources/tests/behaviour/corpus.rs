@@ -35,6 +35,12 @@ fn every_real_record_of_a_known_source_is_read() {
     }
 }
 
+/// Every log in a folder of the corpus, where it is present.
+pub fn all_inputs(folder: &str, label: &str) -> Option<Vec<Vec<u8>>> {
+    let root = corpus(folder)?;
+    Some(files(&root).iter().flat_map(|file| inputs(file, label)).collect())
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     bytes: usize,

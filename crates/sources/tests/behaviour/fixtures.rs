@@ -54,6 +54,12 @@ pub fn all_events() -> Vec<Event> {
     SOURCES.iter().flat_map(cases).flat_map(|case| read_case(&case).events()).collect()
 }
 
+/// Every input of every fixture, with the scope that the operator names.
+pub fn all_inputs() -> Vec<(Vec<u8>, Option<String>)> {
+    let cases = SOURCES.iter().flat_map(cases);
+    cases.map(|case| (fs::read(&case).unwrap(), scope_of(&case))).collect()
+}
+
 fn check(case: &Path) {
     let found = expectation(&read_case(case));
     let path = with_ending(case, ".expected.json");
@@ -98,9 +104,11 @@ fn expectation(whole: &WholeInput) -> Value {
 }
 
 fn read_case(case: &Path) -> WholeInput {
-    let scope = fs::read_to_string(with_ending(case, ".scope.txt")).ok();
-    let context = Context { scope: scope.as_deref().map(str::trim) };
-    read_input(&fs::read(case).unwrap(), &context)
+    read_input(&fs::read(case).unwrap(), &Context { scope: scope_of(case).as_deref() })
+}
+
+fn scope_of(case: &Path) -> Option<String> {
+    fs::read_to_string(with_ending(case, ".scope.txt")).ok().map(|scope| scope.trim().to_owned())
 }
 
 /// The inputs of a source's cases, sorted.
