@@ -72,6 +72,7 @@ pub fn chain(
 fn start_of(subject: &Subject) -> Credential {
     match subject {
         Subject::Key(credential) => credential.clone(),
+        Subject::Identity(identity) => Credential { uid: identity.clone(), class: CredentialClass::Unknown },
         Subject::Event(event) => credential_in(event)
             .unwrap_or_else(|| Credential { uid: event.actor.uid.clone(), class: CredentialClass::Unknown }),
     }

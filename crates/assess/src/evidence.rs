@@ -3,7 +3,7 @@
 //! The trait hides where events lie. [`Recorded`] serves events that are already in memory: those of a bundle, or of
 //! a test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_model::{Event, EventId, KeyRef, Role, Scope, SourceRef, StreamSummary, TimeSpan};
@@ -44,6 +44,12 @@ pub trait Evidence {
     /// When the evidence cannot be read.
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError>;
 
+    /// Every key of any kind and scope with exactly this value, and the roles in which events list it, sorted.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError>;
+
     /// What is being searched.
     fn scope(&self) -> Scope;
 
@@ -82,6 +88,14 @@ impl Evidence for Recorded {
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         let page = self.events(key, &[role], usize::MAX)?;
         Ok(Tally { count: page.total, span: span_of(&page.events) })
+    }
+
+    fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
+        let mut found: BTreeMap<KeyRef, BTreeSet<Role>> = BTreeMap::new();
+        for key in self.events.values().flat_map(|event| &event.keys).filter(|key| key.value == value) {
+            found.entry(key.to_ref()).or_default().insert(key.role);
+        }
+        Ok(found.into_iter().map(|(key, roles)| (key, roles.into_iter().collect())).collect())
     }
 
     fn scope(&self) -> Scope {

@@ -7,7 +7,7 @@
 //! key kinds, the engine does not), no clock, no file, no Merkle tree and no Parquet.
 
 mod evidence;
-mod identity_keys;
+mod identity;
 mod joins;
 mod kinds;
 mod lineage;
@@ -19,9 +19,11 @@ mod verdict;
 mod chain;
 mod lifecycle;
 mod who;
+mod who_is;
 
 pub use chain::{Direction, chain};
 pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
+pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use lifecycle::lifecycle;

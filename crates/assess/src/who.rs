@@ -10,10 +10,12 @@ use ascribe_model::{
 
 use crate::chain::workloads;
 use crate::evidence::{EvidenceError, span_of};
+use crate::identity::anchor_of;
 use crate::lineage::{NodeName, credential_in, edge, grade_of};
 use crate::naming::{counted, credential_name, identity_name, is_named, listed, node_name};
 use crate::trail::Trail;
 use crate::verdict::{claim_of, premise, settled_by, verdict_over, worst_grade};
+use crate::who_is::{identities_of, who_is};
 use crate::{Evidence, JOINS};
 
 /// Uses of one credential that are examined one by one. Beyond it the answer says how many were not.
@@ -32,6 +34,8 @@ pub enum Subject {
     Key(Credential),
     /// One event.
     Event(Arc<Event>),
+    /// An identity, by the identifier that tells it from every other.
+    Identity(KeyRef),
 }
 
 /// Which identity held the credential, or acted in the event.
@@ -43,8 +47,9 @@ pub fn who(evidence: &dyn Evidence, subject: &Subject, question: Question) -> Re
         Subject::Key(credential) => who_held(evidence, credential, None, question),
         Subject::Event(event) => match credential_in(event) {
             Some(credential) => who_held(evidence, &credential, Some(event), question),
-            None => Ok(who_acted(evidence, event, question)),
+            None => who_acted(evidence, event, question),
         },
+        Subject::Identity(identity) => who_is(evidence, identity, question),
     }
 }
 
@@ -53,6 +58,8 @@ struct Holding {
     holders: Vec<Holder>,
     issued_to: Vec<Holder>,
     addresses: Vec<AddressUse>,
+    /// What tells each of them from every other.
+    anchors: BTreeSet<KeyRef>,
     total: u64,
     examined: usize,
 }
@@ -109,6 +116,7 @@ fn who_held(
             holders: holding.issued_to.into_iter().chain(holding.holders).collect(),
             addresses: holding.addresses,
             origin: trail.hops,
+            identities: identities_of(evidence, &holding.anchors)?,
         })),
         edges: trail.edges,
     })
@@ -183,7 +191,7 @@ impl Holding {
 }
 
 /// The answer for an event that names no credential: the record's own word for the actor.
-fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) -> Body {
+fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) -> Result<Body, EvidenceError> {
     let edges = behalf_edges(Some(event));
     let named = is_named(&event.actor);
     let basis = if named { Basis::Rederivable } else { Basis::Unmet };
@@ -204,7 +212,9 @@ fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) ->
         Verdict::Undecided { decided_by: vec![gap.settled_by.clone()] }
     };
     let holder = holder("acted as", &event.actor, std::slice::from_ref(event));
-    Body {
+    let anchors =
+        if named { BTreeSet::from([anchor_of(event, &event.actor, Role::Actor)]) } else { BTreeSet::new() };
+    Ok(Body {
         question,
         verdict,
         statement: format!("{}, by the record's own word", act(event, &edges)),
@@ -220,8 +230,9 @@ fn who_acted(evidence: &dyn Evidence, event: &Arc<Event>, question: Question) ->
             holders: vec![holder],
             addresses: addresses(std::slice::from_ref(event)),
             origin: Vec::new(),
+            identities: identities_of(evidence, &anchors)?,
         })),
-    }
+    })
 }
 
 fn holding_of(
@@ -253,9 +264,15 @@ fn holding_of(
             issued_to.entry(subject.clone()).or_default().push(Arc::clone(&issue));
         }
     }
+    let issues: Vec<(Identity, Arc<Event>)> =
+        issued_to.iter().map(|(subject, issues)| (subject.clone(), Arc::clone(&issues[0]))).collect();
     let issued_to = issued_to.iter().map(|(subject, issues)| holder("issued to", subject, issues)).collect();
     let addresses = addresses(&page.events);
-    Ok(Holding { holders, issued_to, addresses, total: page.total, examined: page.events.len() })
+    let acted = page.events.iter().chain(event).filter(|usage| is_named(&usage.actor));
+    let mut anchors: BTreeSet<KeyRef> =
+        acted.map(|usage| anchor_of(usage, &usage.actor, Role::Actor)).collect();
+    anchors.extend(issues.iter().map(|(subject, issue)| anchor_of(issue, subject, Role::Subject)));
+    Ok(Holding { holders, issued_to, addresses, anchors, total: page.total, examined: page.events.len() })
 }
 
 /// Addresses that the recording systems saw, by first use. They tell where, never who: addresses are shared and

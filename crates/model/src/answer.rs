@@ -4,12 +4,14 @@
 //! Checkpoint, leaf numbers and entry states are [`ProofSide`], beside it. The JSON form is frozen by
 //! `docs/formats/answer.schema.json`.
 
+mod identity;
 mod lifecycle;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use identity::{CredentialUse, IdentityDetail, IdentityName, LookAlike};
 pub use lifecycle::{LifecycleDetail, LifecycleMark, LifecycleStep, UseCounts};
 
 use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, SourceRef, Timestamp};
@@ -194,6 +196,9 @@ pub struct WhoDetail {
     pub addresses: Vec<AddressUse>,
     /// Where the credential came from, back to who started it.
     pub origin: Vec<ChainHop>,
+    /// The holders under all their names, each identity once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<IdentityDetail>,
 }
 
 /// An identity that held a credential.

@@ -15,9 +15,10 @@ mod key;
 mod time;
 
 pub use answer::{
-    AddressUse, Answer, Basis, Body, ChainDetail, ChainHop, Claim, Details, EntryState, EvidenceRef, Gap,
-    Holder, LifecycleDetail, LifecycleMark, LifecycleStep, Premise, ProofSide, Question, RejectTally, Scope,
-    ShowDetail, SourcesDetail, StreamSummary, TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
+    AddressUse, Answer, Basis, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, EntryState,
+    EvidenceRef, Gap, Holder, IdentityDetail, IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep,
+    LookAlike, Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
+    TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
 pub use entry::{ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use super::escape::{line, terminal};
 use super::rows::{Rows, aligned, joined, word};
-use super::{Asked, Output, csv, lifecycle_text};
+use super::{Asked, Output, csv, identity_text, lifecycle_text};
 
 /// The answer in the form that was asked for.
 pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
@@ -106,7 +106,8 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
             } else {
                 format!("\nORIGIN\n{}", aligned(&hop_rows(&who.origin, edges)))
             };
-            format!("\nHOLDERS (attribution: {})\n{table}{origin}", who.attribution)
+            let names = identity_text::text(&who.identities);
+            format!("\nHOLDERS (attribution: {})\n{table}{origin}{names}", who.attribution)
         }
         Details::Lifecycle(life) => lifecycle_text::text(life),
         Details::Chain(chain) if chain.hops.is_empty() => String::new(),

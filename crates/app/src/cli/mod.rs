@@ -4,6 +4,7 @@ mod answer_text;
 mod csv;
 mod demo;
 mod escape;
+mod identity_text;
 mod ingest;
 mod lifecycle_text;
 mod messages;

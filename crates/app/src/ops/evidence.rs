@@ -18,6 +18,9 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// Parsed entries that are kept for the time of one question.
 const PARSED_MAX: usize = 65_536;
 
+/// Key kind of the readable names that the store lists beside the keys of events.
+const NAME_KIND: &str = "name";
+
 /// Ledger and store, opened for questions at one checkpoint.
 pub struct OpenEvidence {
     /// The ledger at its published checkpoint.
@@ -142,6 +145,12 @@ impl Evidence for OpenEvidence {
         let tally = self.store.tally(key, role).map_err(failed)?;
         let span = tally.first.zip(tally.last).map(|(first, last)| TimeSpan { first, last });
         Ok(Tally { count: tally.count, span })
+    }
+
+    fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
+        let found = self.store.find(value).map_err(failed)?.into_iter();
+        let of_events = found.filter(|found| found.key.kind.name() != NAME_KIND);
+        Ok(of_events.map(|found| (found.key, found.roles.into_keys().collect())).collect())
     }
 
     fn scope(&self) -> Scope {

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::evidence::{OpenError, OpenEvidence};
-use super::subject::{Resolved, resolve};
+use super::subject::{Resolved, Sought, resolve};
 
 /// A question cannot be answered at all. What the evidence does not decide is an answer, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum QuestionError {
 
 /// Which identity held a credential or acted in an event.
 pub fn who(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("who", Some(subject)), |evidence, subject, question| {
+    ask(root, question("who", Some(subject)), Sought::Identity, |evidence, subject, question| {
         ascribe_assess::who(evidence, subject, question)
     })
 }
@@ -71,14 +71,14 @@ pub fn chain(root: &Path, subject: &str, direction: Direction) -> Result<Answer,
     if direction == Direction::Forward {
         asked.options.insert("direction".to_owned(), "forward".to_owned());
     }
-    ask(root, asked, |evidence, subject, question| {
+    ask(root, asked, Sought::Credential, |evidence, subject, question| {
         ascribe_assess::chain(evidence, subject, direction, question)
     })
 }
 
 /// When a credential was issued, changed and ended, and whether it was used after its end.
 pub fn lifecycle(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("lifecycle", Some(subject)), |evidence, subject, question| {
+    ask(root, question("lifecycle", Some(subject)), Sought::Credential, |evidence, subject, question| {
         ascribe_assess::lifecycle(evidence, subject, question)
     })
 }
@@ -176,11 +176,12 @@ impl QuestionError {
 fn ask(
     root: &Path,
     question: Question,
+    sought: Sought,
     reason: impl FnOnce(&dyn Evidence, &ascribe_assess::Subject, Question) -> Result<Body, EvidenceError>,
 ) -> Result<Answer, QuestionError> {
     let evidence = OpenEvidence::open(root)?;
     let text = question.subject.clone().unwrap_or_default();
-    let body = match resolve(&evidence, &text)? {
+    let body = match resolve(&evidence, &text, sought)? {
         Resolved::Subject(subject) => {
             reason(&evidence, &subject, question).map_err(QuestionError::Evidence)?
         }
@@ -207,10 +208,13 @@ fn shown_event(
             }
         };
     }
-    match resolve(evidence, text)? {
+    match resolve(evidence, text, Sought::Credential)? {
         Resolved::Subject(ascribe_assess::Subject::Event(event)) => Ok(Ok(event)),
         Resolved::Subject(ascribe_assess::Subject::Key(credential)) => {
             Err(QuestionError::NotAnEvent { text: text.to_owned(), what: credential.uid.to_string() })
+        }
+        Resolved::Subject(ascribe_assess::Subject::Identity(identity)) => {
+            Err(QuestionError::NotAnEvent { text: text.to_owned(), what: identity.to_string() })
         }
         Resolved::Nothing(suggestions) => Ok(Err(suggestions)),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_assess::{Subject, is_credential};
+use ascribe_assess::{Subject, identity_named, is_credential, is_lasting_identifier};
 use ascribe_model::{Credential, CredentialClass, Event, Key, KeyRef, Role};
 use ascribe_store::Found;
 
@@ -23,14 +23,23 @@ pub enum Resolved {
     Nothing(Vec<KeyRef>),
 }
 
+/// What a question can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// A credential or an event. An identity stands for the one credential that it used.
+    Credential,
+    /// An identity too.
+    Identity,
+}
+
 /// Finds what `text` names: exactly, or by a beginning that only one thing has.
-pub fn resolve(evidence: &OpenEvidence, text: &str) -> Result<Resolved, QuestionError> {
+pub fn resolve(evidence: &OpenEvidence, text: &str, sought: Sought) -> Result<Resolved, QuestionError> {
     let text = text.trim();
     let readings = readings(text);
     for wanted in &readings {
         let exact = fitting(wanted, evidence.store.find(wanted.value))?;
         if !exact.is_empty() {
-            return pick(evidence, text, &exact).map(Resolved::Subject);
+            return pick(evidence, text, &exact, sought).map(Resolved::Subject);
         }
     }
     for wanted in &readings {
@@ -38,7 +47,7 @@ pub fn resolve(evidence: &OpenEvidence, text: &str) -> Result<Resolved, Question
         let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
         match values.len() {
             0 => {}
-            1 => return pick(evidence, text, &begun).map(Resolved::Subject),
+            1 => return pick(evidence, text, &begun, sought).map(Resolved::Subject),
             _ => {
                 let names = begun.iter().map(|found| found.key.to_string()).collect();
                 return Err(QuestionError::Several { text: text.to_owned(), names });
@@ -94,7 +103,12 @@ fn fitting(
 }
 
 /// Decides among things of one name: a credential, then a single event, then an identity.
-fn pick(evidence: &OpenEvidence, text: &str, found: &[Found]) -> Result<Subject, QuestionError> {
+fn pick(
+    evidence: &OpenEvidence,
+    text: &str,
+    found: &[Found],
+    sought: Sought,
+) -> Result<Subject, QuestionError> {
     let credentials: Vec<&Found> = found.iter().filter(|found| is_credential(&found.key.kind)).collect();
     match credentials.as_slice() {
         [one] => return credential(evidence, &one.key).map(Subject::Key),
@@ -114,6 +128,23 @@ fn pick(evidence: &OpenEvidence, text: &str, found: &[Found]) -> Result<Subject,
                 names: several.iter().map(|event| event.id.to_string()).collect(),
             }),
         };
+    }
+    if sought == Sought::Identity {
+        let identities = identities_named(evidence, found)?;
+        match identities.as_slice() {
+            [one] => return Ok(Subject::Identity(one.clone())),
+            [] => {} // No identity's name: perhaps that of a session or a machine.
+            several => {
+                let scoped: Vec<&Found> = found.iter().filter(|found| !found.key.scope.is_empty()).collect();
+                // Names with their scopes say more than identifiers, where they tell the identities apart.
+                let names = if scoped.len() == several.len() {
+                    names_of(&scoped)
+                } else {
+                    several.iter().map(ToString::to_string).collect()
+                };
+                return Err(QuestionError::Several { text: text.to_owned(), names });
+            }
+        }
     }
     let names = credentials_used_by(evidence, found)?;
     match names.as_slice() {
@@ -147,6 +178,25 @@ fn events_of(evidence: &OpenEvidence, found: &[&Found]) -> Result<Vec<Arc<Event>
         }
     }
     Ok(events.into_values().collect())
+}
+
+/// Identities of this name, as far as the first events that have it show. A name that is one of an identity with a
+/// lasting identifier stands for that one; two lasting identifiers are two identities.
+fn identities_named(evidence: &OpenEvidence, found: &[Found]) -> Result<Vec<KeyRef>, QuestionError> {
+    let roles = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
+    let mut anchors = BTreeSet::new();
+    for found in found {
+        let leaves =
+            evidence.store.leaves(&found.key, &roles, None, NAMES_MAX).map_err(QuestionError::Store)?;
+        for leaf in leaves.leaves {
+            for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
+                anchors.extend(identity_named(&event, &found.key.value));
+            }
+        }
+    }
+    let lasting: Vec<KeyRef> =
+        anchors.iter().filter(|anchor| is_lasting_identifier(anchor)).cloned().collect();
+    Ok(if lasting.is_empty() { anchors.into_iter().collect() } else { lasting })
 }
 
 /// Credentials that an identity of this name used, as far as its first events show.

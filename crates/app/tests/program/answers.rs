@@ -52,6 +52,7 @@ fn every_answer_fits_the_schema() {
         &["who", "ASIAEXAMPLESESSION01"][..],
         &["who", "11111111-2222-4333-8444-000000000002"],
         &["who", "NOBODYHASTHISNAME"],
+        &["who", "deploy"],
         &["chain", "ASIAEXAMPLESESSION01"],
         &["chain", "--forward", "AKIAEXAMPLEDEPLOY001"],
         &["lifecycle", "ASIAEXAMPLESESSION01"],
@@ -145,6 +146,34 @@ fn anything_is_found_by_its_names_and_by_a_beginning_of_its_own() {
         "a name that comes close is suggested: {}",
         nothing.out
     );
+}
+
+#[test]
+fn an_identity_is_found_by_any_of_its_names() {
+    let given = with_chain();
+    for name in ["deploy", "AIDAEXAMPLEDEPLOY0001", "arn:aws:iam::111122223333:user/deploy"] {
+        let answer = given.json(&["who", name]);
+        let who = &answer["body"]["details"]["who"];
+        assert_eq!(who["subject"]["value"], "AIDAEXAMPLEDEPLOY0001", "{name}: {answer:#}");
+        assert_eq!(who["identities"][0]["names"].as_array().unwrap().len(), 3, "{answer:#}");
+        assert_eq!(who["identities"][0]["credentials"][0]["credential"]["value"], "AKIAEXAMPLEDEPLOY001");
+    }
+    let role = given.json(&["who", "Deploy"]);
+    assert_eq!(role["body"]["details"]["who"]["subject"]["value"], "AROAEXAMPLEDEPLOY001", "{role:#}");
+    let alike = &role["body"]["details"]["who"]["identities"][0]["not_merged"];
+    assert!(alike.to_string().contains("user_name"), "another case, another account: {alike:#}");
+}
+
+#[test]
+fn a_name_that_two_identities_have_is_not_resolved() {
+    let given = Given::evidence();
+    given.ingest(&["--scope", "staging", concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident")]);
+    let ran = given.run(&["who", "payments/ledger-writer"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("k8s.service_account@staging:payments/ledger-writer"), "{}", ran.err);
+    let one = given.json(&["who", "k8s.service_account@staging:payments/ledger-writer"]);
+    let not_merged = &one["body"]["details"]["who"]["identities"][0]["not_merged"];
+    assert!(not_merged.to_string().contains("eks:444455556666/prod"), "{not_merged:#}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ascribe_model::{Credential, Effect, EffectKind, Event, Identity, Key, KeyRef, Role, Status, Trust};
 
 use crate::evidence::EvidenceError;
-use crate::identity_keys::{is_lasting, keys_naming};
+use crate::identity::{keys_naming, lasting};
 use crate::naming::is_named;
 use crate::uncertainty::{Moment, Order};
 use crate::{Evidence, USES_MAX};
@@ -197,12 +197,6 @@ impl Life {
         let issued_to = issues.flat_map(|mark| lasting(&mark.event, Role::Subject));
         issued_to.chain(self.uses.iter().flat_map(|usage| lasting(usage, Role::Actor))).collect()
     }
-}
-
-/// The lasting identifiers that an event lists in `role`.
-fn lasting(event: &Event, role: Role) -> BTreeSet<KeyRef> {
-    let keys = event.keys.iter().filter(|key| key.role == role && key.trust != Trust::SelfAsserted);
-    keys.filter(|key| is_lasting(&key.kind, &key.value)).map(Key::to_ref).collect()
 }
 
 /// Effects of a record on the credential that it names by its id, as far as they happened.

@@ -37,6 +37,7 @@ pub fn lifecycle(
     let credential = match subject {
         Subject::Key(credential) => Some(credential.clone()),
         Subject::Event(event) => credential_in(event),
+        Subject::Identity(_) => None,
     };
     match credential.filter(|credential| is_credential(&credential.uid.kind)) {
         Some(credential) => life_of(evidence, &credential, question),

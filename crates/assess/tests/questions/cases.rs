@@ -1,6 +1,7 @@
 //! `cases/<verb>/<case>.in.jsonl` is read, the question is asked about the subject that `<case>.expected.json` names,
 //! and the answer is compared with the one there.
 //!
+//! A subject is named as `chain` and `who` name it in the cases of joins; `identity KEY` is an identity.
 //! Ids of events are written as the position of the record in the input, so that a reader can follow them.
 //! `UPDATE=1` rewrites the answers, never the subjects; what it wrote is to be read.
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ascribe_assess::{Recorded, lifecycle};
+use ascribe_assess::{Recorded, Subject, lifecycle, who};
 use ascribe_model::{Body, Event, Question, Scope, TimeSpan};
 use serde_json::{Value, json};
 
@@ -51,13 +52,20 @@ fn check(verb: &str, folder: &Path, case: &str) -> Option<String> {
 }
 
 fn answer(verb: &str, text: &str, events: &[Event]) -> Body {
-    let subject = subject_of(text, events);
+    let subject = match text.strip_prefix("identity ") {
+        Some(name) => match subject_of(name, events) {
+            Subject::Key(key) => Subject::Identity(key.uid),
+            other => panic!("an identity's key, not {other:?}"),
+        },
+        None => subject_of(text, events),
+    };
     let question =
         Question { verb: verb.to_owned(), subject: Some(text.to_owned()), options: BTreeMap::new() };
     let times = || events.iter().filter_map(|event| event.time.at);
     let span = times().min().zip(times().max()).map(|(first, last)| TimeSpan { first, last });
     let evidence = Recorded::new(events.to_vec(), Scope { span, ..Scope::default() });
     match verb {
+        "who" => who(&evidence, &subject, question).unwrap(),
         "lifecycle" => lifecycle(&evidence, &subject, question).unwrap(),
         other => panic!("nobody answers `{other}`"),
     }
