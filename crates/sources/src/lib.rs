@@ -15,6 +15,7 @@ mod read;
 mod reject;
 mod secrets;
 mod source;
+mod vault_audit;
 
 pub use framing::{Framer, MAX_RECORD_BYTES, MAX_REJECT_BYTES, Step};
 pub use moment::{Moment, UnreadableMoment, Zone};
@@ -26,4 +27,4 @@ pub use source::{
 };
 
 /// Every source, in the order in which a record is tried: the most specific first.
-pub static SOURCES: &[Source] = &[aws_cloudtrail::SOURCE, k8s_audit::SOURCE];
+pub static SOURCES: &[Source] = &[aws_cloudtrail::SOURCE, k8s_audit::SOURCE, vault_audit::SOURCE];
