@@ -1,5 +1,6 @@
 //! **Who asks?** The program `ascribe`: parse, run, exit code.
 
+mod capture;
 mod cli;
 mod clock;
 mod ingest;

@@ -14,6 +14,7 @@ pub type Salt = [u8; SALT_BYTES];
 
 const CAPTURED_DOMAIN: &[u8] = b"ascribe/captured/v1\0";
 const RECEIVED_DOMAIN: &[u8] = b"ascribe/received/v1\0";
+const SEALED_DOMAIN: &[u8] = b"ascribe/sealed/v1\0";
 
 /// Commits to captured bytes: those kept in the ledger.
 pub fn commit_captured(salt: &Salt, captured: &[u8]) -> [u8; 32] {
@@ -23,6 +24,11 @@ pub fn commit_captured(salt: &Salt, captured: &[u8]) -> [u8; 32] {
 /// Commits to received bytes: those that came in, before anything was withheld.
 pub fn commit_received(salt: &Salt, received: &[u8]) -> [u8; 32] {
     commit(RECEIVED_DOMAIN, salt, received)
+}
+
+/// Commits to one value that was cut out of a record and sealed: the commitment stays in the value's place.
+pub fn commit_sealed(salt: &Salt, value: &[u8]) -> [u8; 32] {
+    commit(SEALED_DOMAIN, salt, value)
 }
 
 /// SHA-256(domain | salt | big-endian `u64` length | bytes).

@@ -54,7 +54,7 @@ pub struct DurableError {
 }
 
 /// Lets a test fail a step before or after it happened.
-pub(crate) trait Interruption: Send + Sync {
+pub trait Interruption: Send + Sync {
     /// An error here keeps the step from happening.
     fn before(&self, step: Step, path: &Path) -> io::Result<()>;
 
@@ -62,14 +62,14 @@ pub(crate) trait Interruption: Send + Sync {
     fn after(&self, step: Step, path: &Path) -> io::Result<()>;
 }
 
-/// The disk as the ledger uses it.
+/// The disk as the ledger uses it, and whoever else must not lose what it wrote.
 #[derive(Clone, Default)]
-pub(crate) struct Disk {
+pub struct Disk {
     interruption: Option<Arc<dyn Interruption>>,
 }
 
 /// A file that only grows.
-pub(crate) struct GrowingFile {
+pub struct GrowingFile {
     disk: Disk,
     path: PathBuf,
     file: File,
@@ -104,8 +104,7 @@ pub fn publish_file(finished: &Path, path: &Path) -> Result<(), DurableError> {
 
 impl Disk {
     /// A disk whose steps a test can fail.
-    #[cfg(test)]
-    pub(crate) fn interrupted_by(interruption: Arc<dyn Interruption>) -> Self {
+    pub fn interrupted_by(interruption: Arc<dyn Interruption>) -> Self {
         Self { interruption: Some(interruption) }
     }
 
@@ -123,7 +122,7 @@ impl Disk {
     }
 
     /// Writes a file that must not exist yet and that only its owner may read (mode 0600), durably.
-    pub(crate) fn create_private_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    pub fn create_private_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
         let mut file = self.run(Step::CreateFile, path, || {
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
         })?;
@@ -133,7 +132,7 @@ impl Disk {
     }
 
     /// Makes a folder and those above it, and makes the name of each new one durable.
-    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DurableError> {
+    pub fn create_folder(&self, path: &Path) -> Result<(), DurableError> {
         let mut missing: Vec<&Path> = path
             .ancestors()
             .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -146,7 +145,7 @@ impl Disk {
     }
 
     /// Makes the names in a folder durable.
-    pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), DurableError> {
+    pub fn sync_folder(&self, path: &Path) -> Result<(), DurableError> {
         self.run(Step::SyncFolder, path, || File::open(path)?.sync_all())
     }
 
@@ -193,14 +192,14 @@ impl fmt::Debug for Disk {
 
 impl GrowingFile {
     /// Makes a new file. Its name is durable only after the folder is synced.
-    pub(crate) fn create(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
+    pub fn create(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
         let file =
             disk.run(Step::CreateFile, path, || OpenOptions::new().append(true).create_new(true).open(path))?;
         Ok(Self { disk: disk.clone(), path: path.to_owned(), file, length: 0 })
     }
 
     /// Opens an existing file to write at its end.
-    pub(crate) fn open(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
+    pub fn open(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
         let (file, length) = disk.run(Step::OpenFile, path, || {
             let file = OpenOptions::new().append(true).open(path)?;
             let length = file.metadata()?.len();
@@ -210,12 +209,12 @@ impl GrowingFile {
     }
 
     /// Bytes in the file.
-    pub(crate) fn length(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length
     }
 
     /// Writes at the end. A crash before [`GrowingFile::sync`] leaves any part of the bytes, or zeros in their place.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         let file = &mut self.file;
         self.disk.run(Step::Write, &self.path, || file.write_all(bytes))?;
         self.length += bytes.len() as u64;
@@ -223,12 +222,12 @@ impl GrowingFile {
     }
 
     /// Makes all bytes written so far durable.
-    pub(crate) fn sync(&mut self) -> Result<(), DurableError> {
+    pub fn sync(&mut self) -> Result<(), DurableError> {
         self.disk.run(Step::SyncFile, &self.path, || self.file.sync_data())
     }
 
     /// Cuts the file to `length` bytes, durably.
-    pub(crate) fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
+    pub fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
         self.disk.run(Step::Truncate, &self.path, || {
             self.file.set_len(length)?;
             self.file.sync_all()

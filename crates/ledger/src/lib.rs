@@ -46,7 +46,7 @@ mod tests;
 pub use anchor::AnchorError;
 pub use append::{AppendError, Draft};
 pub use checkpoint::{Checkpoint, CheckpointRefused, MAX_TREE_SIZE, SignedCheckpoint};
-pub use commitment::{SALT_BYTES, Salt, commit_captured, commit_received};
+pub use commitment::{SALT_BYTES, Salt, commit_captured, commit_received, commit_sealed};
 pub use damage::{Damage, FileError, FormatProblem};
 pub use envelope::{ENVELOPE_VERSION, Envelope, EnvelopeError, Kind, MAX_ENVELOPE_BYTES, Span};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash};

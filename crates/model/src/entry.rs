@@ -1,7 +1,7 @@
 //! What the entries of the ledger that are not records hold.
 //!
-//! The ledger commits to bytes and knows none of this. The bytes of an `object` and of a `stream` entry are one of
-//! these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed, and the rejected bytes.
+//! The ledger commits to bytes and knows none of this. The bytes of an `object`, a `stream` and a `config` entry are one
+//! of these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed, and the rejected bytes.
 //! `docs/formats/event.md` states them.
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub enum ObjectEntry {
         /// Native scope that the operator gave for records that carry none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scope: Option<String>,
+        /// Version of the capture policy in force; absent where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
     },
     /// Reading ended; the envelope names the opening entry.
     Closed(ObjectClosed),
@@ -77,6 +80,38 @@ pub struct StreamEntry {
     pub partition: Option<String>,
 }
 
+/// A `config` entry: something that the operator configured is in force from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "config", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ConfigEntry {
+    /// The capture policy. It is in force for the entries that follow, up to the next of its kind.
+    CapturePolicy {
+        /// `sha256:` and the hexadecimal digest of the text; `none` where the policy was taken away.
+        version: String,
+        /// The policy's file.
+        text: String,
+    },
+    /// The files from which answers take what the operator asserts of identities and networks.
+    Enrichment {
+        /// `sha256:` and the hexadecimal digest over the files; `none` where they were taken away.
+        version: String,
+        /// The files, in the order in which they count.
+        files: Vec<ConfigFile>,
+    },
+}
+
+/// A file that the operator provides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Name as configured.
+    pub name: String,
+    /// `sha256:` and the hexadecimal digest of its bytes.
+    pub digest: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
 /// The first line of a `reject` entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,4 +127,24 @@ pub struct RejectHeader {
     /// The bytes are still encoded: the envelope's span then says where decoding stopped, not how long they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encoded: bool,
+}
+
+impl ConfigEntry {
+    /// The version of what is not configured.
+    pub const NONE: &'static str = "none";
+
+    /// What is configured: the word that the form has for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CapturePolicy { .. } => "capture_policy",
+            Self::Enrichment { .. } => "enrichment",
+        }
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &str {
+        match self {
+            Self::CapturePolicy { version, .. } | Self::Enrichment { version, .. } => version,
+        }
+    }
 }

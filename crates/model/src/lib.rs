@@ -21,7 +21,7 @@ pub use answer::{
     TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node};
-pub use entry::{ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
+pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
     Event, EventId, EventTime, Native, Origin, Outcome, Resource, ResourceRole, SourceRef, Status, TimeBasis,

@@ -167,7 +167,7 @@ impl Action {
         let text = value.text().unwrap_or_else(|| value.number_text().unwrap_or_default().into());
         Ok(match self {
             Self::Keep | Self::Drop => (String::new(), None),
-            Self::Hash => (format!(" hmac={}", hexadecimal(&keyring.keyed_hash(&text))), None),
+            Self::Hash => (format!(" hmac={}", hexadecimal(&keyring.keyed_hash(&text)?)), None),
             Self::Seal => {
                 let sealed = keyring.seal(&text)?;
                 (format!(" sealed={}", hexadecimal(&sealed.commitment)), Some(sealed))

@@ -94,7 +94,10 @@ pub struct Pattern(pub String);
 /// Keys and salts, which come from outside.
 pub trait Keyring {
     /// A hash of `value` under a key that only the evidence folder has.
-    fn keyed_hash(&self, value: &str) -> [u8; 32];
+    ///
+    /// # Errors
+    /// When there is no such key.
+    fn keyed_hash(&self, value: &str) -> io::Result<[u8; 32]>;
 
     /// A commitment to `value` under a new salt.
     ///
@@ -169,7 +172,7 @@ impl Policy {
     /// Withholds what the policy asks for. `record` is what [`crate::read`] gave.
     ///
     /// # Errors
-    /// When the keyring has no salt.
+    /// Those of the keyring.
     pub fn capture<'a>(
         &self,
         record: ReadRecord<'a>,
