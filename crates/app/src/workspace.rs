@@ -4,6 +4,10 @@
 //! <evidence>/ascribe.toml     settings
 //! <evidence>/keys/ledger.key  signs checkpoints; mode 0600
 //! <evidence>/keys/ledger.vkey verifies them; may be given to anybody
+//! <evidence>/keys/hash.key    hashes values that the capture policy hashes; mode 0600
+//! <evidence>/keys/seal.key    seals values; mode 0600
+//! <evidence>/capture.toml     capture policy: docs/capture.md
+//! <evidence>/sealed/          sealed values, which can be erased
 //! <evidence>/ledger/          ground: docs/formats/ledger.md
 //! <evidence>/anchor/          the last checkpoint signed, kept apart
 //! <evidence>/store/           derived: docs/formats/store.md
@@ -17,6 +21,8 @@ use std::time::Duration;
 
 use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
+
+use crate::capture;
 
 /// Name of the settings file; its presence marks a folder as evidence.
 pub const SETTINGS_FILE: &str = "ascribe.toml";
@@ -154,6 +160,9 @@ impl Workspace {
         let key_path = workspace.key_path();
         key.save(&key_path).map_err(|source| key_error(&key_path, source))?;
         write(&workspace.verifier_path(), &format!("{}\n", key.verifier()))?;
+        capture::create_keys(root)
+            .map_err(|source| WorkspaceError::Key { path: shown(&keys), source: Box::new(source) })?;
+        write(&root.join(capture::POLICY_FILE), capture::DEFAULT_POLICY)?;
         Ok((workspace, key))
     }
 

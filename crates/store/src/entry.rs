@@ -15,6 +15,8 @@ pub enum Entry<'a> {
     Object(Object<'a>),
     /// A stream is announced.
     Stream(Stream<'a>),
+    /// Something that the operator configured is in force from here on.
+    Config(Config<'a>),
     /// A leaf of which the store keeps nothing: a decision, a tombstone, a record that was erased.
     Other {
         /// Position in the ledger.
@@ -108,6 +110,15 @@ pub struct Stream<'a> {
     pub partition: Option<&'a str>,
 }
 
+/// Something that the operator configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// What is configured, such as `capture_policy`.
+    pub name: &'a str,
+}
+
 /// Whether an event was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
@@ -128,6 +139,7 @@ impl Entry<'_> {
             Self::Reject(reject) => reject.leaf,
             Self::Object(object) => object.leaf,
             Self::Stream(stream) => stream.leaf,
+            Self::Config(config) => config.leaf,
             Self::Other { leaf } => *leaf,
         }
     }

@@ -26,10 +26,11 @@ mod summary;
 mod sums;
 mod table_file;
 mod tables;
+mod withheld;
 mod words;
 
 pub use cell::Column;
-pub use entry::{Entry, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
+pub use entry::{Config, Entry, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
 pub use error::{
     CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
 };
@@ -40,3 +41,4 @@ pub use segment::{Segment, SegmentBuilder};
 pub use store::Store;
 pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamSummary};
 pub use tables::{TABLES, Table};
+pub use withheld::{WithheldTotals, WithheldValues};

@@ -4,7 +4,7 @@
 
 use ascribe_model::{Credential, Effect, Event, Identity, Key, KeyRef, ResourceRole, Role, Timestamp};
 
-use crate::entry::{Object, Record, Reject, Stream};
+use crate::entry::{Config, Object, Record, Reject, Stream};
 use crate::error::WriteError;
 use crate::intern::Keys;
 use crate::key_index::Occasions;
@@ -23,6 +23,8 @@ pub(crate) const EVENT_KIND: &str = "ascribe.event";
 pub(crate) const OBJECT_KIND: &str = "ascribe.object";
 /// Kind of the key under which a stream's announcement is found.
 pub(crate) const STREAM_KIND: &str = "ascribe.stream";
+/// Kind under which configurations are found by name.
+const CONFIG_KIND: &str = "ascribe.config";
 /// Kind of the keys under which identities are found by their names.
 pub(crate) const NAME_KIND: &str = "name";
 
@@ -149,6 +151,13 @@ impl Rows {
             scope: stream.scope,
             partition: stream.partition,
         })
+    }
+
+    /// Notes where something was configured. It is found by its name.
+    pub(crate) fn note_config(&mut self, config: &Config<'_>) {
+        self.occasions.start(config.leaf, None);
+        let key = self.interned.intern(CONFIG_KIND, "", config.name);
+        self.occasions.note(key, Role::Native);
     }
 
     fn push_event_row(&mut self, place: Place, record: &Record<'_>, event: &Event) -> Result<(), WriteError> {

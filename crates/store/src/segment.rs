@@ -23,7 +23,11 @@ use crate::stored::StoredSegment;
 use crate::summary::{FileSummary, SegmentSummary};
 use crate::table_file::TableWriter;
 use crate::tables::DeliveryRow;
+use crate::withheld::{WithheldSums, WithheldValues};
 use crate::{Store, hex};
+
+/// Name of the configuration under which values are withheld.
+const POLICY: &str = "capture_policy";
 
 /// Collects the entries of one segment.
 pub struct SegmentBuilder {
@@ -36,6 +40,7 @@ pub struct SegmentBuilder {
     rows: Rows,
     seen: Seen,
     summary: SegmentSummary,
+    withheld: WithheldSums,
     sightings: Vec<Sighting>,
 }
 
@@ -59,6 +64,7 @@ impl SegmentBuilder {
             rows: Rows::new(),
             seen: Seen::default(),
             summary: SegmentSummary { format: FORMAT, first, end: first, ..SegmentSummary::default() },
+            withheld: WithheldSums::default(),
             sightings: Vec::new(),
         }
     }
@@ -98,10 +104,26 @@ impl SegmentBuilder {
                 self.rows.push_object(&object)?;
             }
             Entry::Stream(stream) => self.rows.push_stream(&stream)?,
+            Entry::Config(config) => {
+                self.rows.note_config(&config);
+                if config.name == POLICY {
+                    self.withheld.policy(leaf);
+                }
+            }
             Entry::Other { .. } => self.summary.others += 1,
         }
         self.next += 1;
         Ok(&self.sightings)
+    }
+
+    /// For each event of the entry pushed last, whether it was seen before.
+    pub fn sightings(&self) -> &[Sighting] {
+        &self.sightings
+    }
+
+    /// Counts values that were withheld from the entry pushed last.
+    pub fn note_withheld(&mut self, values: &WithheldValues<'_>) {
+        self.withheld.add(self.next - 1, values);
     }
 
     /// Encodes the tables and indexes and makes them durable. Nothing is published yet.
@@ -120,6 +142,7 @@ impl SegmentBuilder {
         let folder = self.layout.segment_folder(self.first, end);
         self.summary.end = end;
         let mut summary = self.summary;
+        summary.withheld_values = self.withheld.finish();
         let files = encode(self.rows, &self.seen, &mut summary)?;
         // A folder of this name that no manifest names is what a crash left.
         self.steps.remove_folder(&folder)?;

@@ -6,6 +6,8 @@ use std::io;
 use ascribe_model::{SourceRef, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::withheld::WithheldTotals;
+
 /// What a segment holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,9 @@ pub struct SegmentSummary {
     pub records_without_events: u64,
     /// Records of which parts were withheld.
     pub withheld: u64,
+    /// What was withheld, by source, rule, method and policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld_values: Vec<WithheldTotals>,
     /// Length of all records, in bytes.
     pub bytes: u64,
     /// Rejects, by reason.

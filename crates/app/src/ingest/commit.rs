@@ -10,9 +10,10 @@ use ascribe_sources::RejectReason;
 use ascribe_store::{RANGE, Store};
 
 use super::InputObject;
-use super::piece::{Batch, Buffers, Content, Folded, Message, ObjectStart, Piece};
+use super::piece::{Batch, Buffers, Content, Folded, Message, ObjectStart, Piece, withheld_values};
 use super::pipeline::{IngestError, Plan};
 use super::report::IngestReport;
+use crate::capture::SealedWriter;
 
 /// Bytes that one group commit gathers before it is written and synced.
 const GROUP_BYTES: usize = 1024 * 1024;
@@ -46,8 +47,17 @@ pub struct Committer<'a> {
     pub folder: SyncSender<ToStore>,
     pub buffers: &'a Buffers,
     pub report: IngestReport,
+    sealed: Option<SealedWriter>,
     streams: BTreeMap<StreamEntry, u64>,
     group: Group,
+}
+
+/// Where everything is written that cannot be derived again.
+pub struct Ground {
+    /// Takes the entries.
+    pub ledger: Ledger,
+    /// Takes sealed values, where the policy has any.
+    pub sealed: Option<SealedWriter>,
 }
 
 /// Entries that are written together.
@@ -81,7 +91,7 @@ struct Current {
 
 impl<'a> Committer<'a> {
     pub fn new(
-        ledger: Ledger,
+        Ground { ledger, sealed }: Ground,
         known_streams: &'a Store,
         plan: &'a Plan<'a>,
         folder: SyncSender<ToStore>,
@@ -89,7 +99,16 @@ impl<'a> Committer<'a> {
     ) -> Self {
         let report = IngestReport { schema: "ascribe/ingest/v1", ..IngestReport::default() };
         let (streams, group) = (BTreeMap::new(), Group::default());
-        Self { ledger, known_streams, plan, folder, buffers, report, streams, group }
+        Self { ledger, known_streams, plan, folder, buffers, report, sealed, streams, group }
+    }
+
+    /// Records what the operator configured anew. It is in force for all that follows.
+    pub fn record_configs(&mut self) -> Result<(), IngestError> {
+        for config in self.plan.configs {
+            let bytes = serde_json::to_vec(config).map_err(IngestError::Form)?;
+            self.make(Kind::Config, None, bytes, Folded::Config(config.name()));
+        }
+        Ok(())
     }
 
     /// Commits everything that one worker sends about one object.
@@ -117,6 +136,7 @@ impl<'a> Committer<'a> {
                 Message::Batch(batch) => self.batch(&name, batch, current.as_ref())?,
                 Message::Closed(closed) => self.close(closed, current.as_ref())?,
                 Message::Notice(notice) => self.report.notices.push(notice),
+                Message::Uncapturable(error) => return Err(IngestError::Capture(error)),
                 Message::Failed(notice) => {
                     self.report.objects_failed += 1;
                     self.report.notices.push(notice);
@@ -179,7 +199,7 @@ impl<'a> Committer<'a> {
         let position = self.group.batches.len();
         for (index, piece) in batch.pieces.iter().enumerate() {
             let (kind, stream) = match &piece.content {
-                Content::Record { spliced, events } => {
+                Content::Record { spliced, events, .. } => {
                     self.report.records += 1;
                     self.report.withheld += u64::from(spliced.is_some());
                     self.report.count_events(events);
@@ -254,6 +274,7 @@ impl<'a> Committer<'a> {
         let group = std::mem::take(&mut self.group);
         let received_at = (self.plan.clock)();
         let before = self.ledger.size();
+        self.seal(&group)?;
         self.append(&group, received_at)?;
         let size = self.ledger.size();
         self.plan.progress.acknowledged(size);
@@ -263,6 +284,20 @@ impl<'a> Committer<'a> {
         }
         let appended = Appended { received_at, entries: group.into_folded(self.buffers) };
         self.folder.send(ToStore::Appended(appended)).map_err(|_| IngestError::FolderStopped)
+    }
+
+    /// Writes the sealed values of the group, durably, before any record that refers to them is in the ledger.
+    ///
+    /// A crash behind it leaves values that nothing refers to, which does no harm.
+    fn seal(&mut self, group: &Group) -> Result<(), IngestError> {
+        let mut values =
+            group.batches.iter().flat_map(|batch| &batch.pieces).flat_map(Piece::sealed).peekable();
+        if values.peek().is_none() {
+            return Ok(());
+        }
+        let writer = self.sealed.as_mut().ok_or(IngestError::NoSeal)?;
+        let first = self.ledger.size();
+        writer.append(first..first + group.entries.len() as u64, values).map_err(IngestError::Seal)
     }
 
     fn append(&mut self, group: &Group, received_at: Timestamp) -> Result<(), IngestError> {
@@ -324,17 +359,19 @@ impl Group {
             folded.push(match pending.content {
                 PendingContent::Made(_, made) => made,
                 PendingContent::Piece(batch, _) => match pieces[batch].next() {
-                    Some(Piece { span, content: Content::Record { spliced, events }, .. }) => {
+                    Some(Piece { span, content: Content::Record { spliced, events, .. }, .. }) => {
                         Folded::Record {
                             object,
                             stream,
                             withheld: spliced.is_some(),
+                            withheld_values: spliced.as_deref().map(withheld_values).unwrap_or_default(),
                             span_length: span.length,
                             events,
                         }
                     }
-                    Some(Piece { span, content: Content::Reject { header, .. }, .. }) => {
-                        Folded::Reject { object, span, reason: header.reason }
+                    Some(Piece { span, content: Content::Reject { header, entry, withheld }, .. }) => {
+                        let withheld_values = if withheld { withheld_values(&entry) } else { Vec::new() };
+                        Folded::Reject { object, span, reason: header.reason, withheld_values }
                     }
                     None => Folded::Other, // Each piece has exactly one entry, in the same order.
                 },

@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use ascribe_ledger::{Kind, Reader};
-use ascribe_model::{ObjectEntry, RejectHeader, StreamEntry, Timestamp};
+use ascribe_model::{ConfigEntry, ObjectEntry, RejectHeader, StreamEntry, Timestamp};
 use ascribe_sources::json::{AtEnd, Prefix, Tape};
 use ascribe_sources::{Context, Reading, Received, Source};
 use ascribe_store::{
-    Entry, Object, ObjectTotals, RANGE, Record, Reject, SegmentBuilder, Sighting, Store, Stream,
+    Config, Entry, Object, ObjectTotals, RANGE, Record, Reject, SegmentBuilder, Sighting, Store, Stream,
+    WithheldValues,
 };
 
-use super::piece::Folded;
+use super::piece::{Folded, WithheldValue, withheld_values};
 
 /// The store could not take entries in. The ledger is not touched by that: `ascribe rebuild` derives it again.
 #[derive(Debug, thiserror::Error)]
@@ -168,18 +169,26 @@ impl<'a> Rereader<'a> {
                 object: envelope.object,
                 stream: envelope.stream,
                 withheld: envelope.withheld(),
+                withheld_values: withheld_in(entry),
                 span_length: span.length,
                 events: self.events(entry)?,
             },
-            Kind::Reject => {
-                Folded::Reject { object: envelope.object, span, reason: reject_reason(entry.captured()) }
-            }
+            Kind::Reject => Folded::Reject {
+                object: envelope.object,
+                span,
+                reason: reject_reason(entry.captured()),
+                withheld_values: withheld_in(entry),
+            },
             Kind::Object => match serde_json::from_slice::<ObjectEntry>(entry.captured()) {
                 Ok(object) => Folded::Object { object: envelope.object, entry: object },
                 Err(_) => Folded::Other, // Written by a later version: the ledger keeps it, this store cannot show it.
             },
             Kind::Stream => match serde_json::from_slice::<StreamEntry>(entry.captured()) {
                 Ok(stream) => Folded::Stream(stream),
+                Err(_) => Folded::Other,
+            },
+            Kind::Config => match serde_json::from_slice::<ConfigEntry>(entry.captured()) {
+                Ok(config) => Folded::Config(config.name()),
                 Err(_) => Folded::Other,
             },
             _ => Folded::Other,
@@ -230,6 +239,10 @@ fn reject_reason(captured: &[u8]) -> String {
     serde_json::from_slice::<RejectHeader>(line).map_or_else(|_| "unknown".to_owned(), |header| header.reason)
 }
 
+fn withheld_in(entry: &ascribe_ledger::Entry) -> Vec<WithheldValue> {
+    if entry.envelope().withheld() { withheld_values(entry.captured()) } else { Vec::new() }
+}
+
 fn push<'b>(
     builder: &'b mut SegmentBuilder,
     leaf: u64,
@@ -237,7 +250,7 @@ fn push<'b>(
     folded: &Folded,
 ) -> Result<&'b [Sighting], CatchUpError> {
     let entry = match folded {
-        Folded::Record { object, stream, withheld, span_length, events } => Entry::Record(Record {
+        Folded::Record { object, stream, withheld, span_length, events, .. } => Entry::Record(Record {
             leaf,
             object: *object,
             stream: *stream,
@@ -246,7 +259,7 @@ fn push<'b>(
             span_length: *span_length,
             events,
         }),
-        Folded::Reject { object, span, reason } => Entry::Reject(Reject {
+        Folded::Reject { object, span, reason, .. } => Entry::Reject(Reject {
             leaf,
             object: *object,
             received_at,
@@ -261,9 +274,29 @@ fn push<'b>(
             scope: &stream.scope,
             partition: stream.partition.as_deref(),
         }),
+        Folded::Config(name) => Entry::Config(Config { leaf, name }),
         Folded::Other => Entry::Other { leaf },
     };
-    builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })
+    builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })?;
+    note_withheld(builder, folded);
+    Ok(builder.sightings())
+}
+
+fn note_withheld(builder: &mut SegmentBuilder, folded: &Folded) {
+    let (values, event) = match folded {
+        Folded::Record { withheld_values, events, .. } => (withheld_values, events.first()),
+        Folded::Reject { withheld_values, .. } => (withheld_values, None),
+        _ => return,
+    };
+    for value in values {
+        builder.note_withheld(&WithheldValues {
+            source: event.map_or("", |event| &event.source.kind),
+            rule: &value.rule,
+            method: value.method,
+            count: value.count,
+            time: event.and_then(|event| event.time.at),
+        });
+    }
 }
 
 fn object_entry(leaf: u64, opened: Option<u64>, entry: &ObjectEntry) -> Entry<'_> {

@@ -1,10 +1,13 @@
 //! What a worker makes of an object, and what becomes of it in ledger and store.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ascribe_ledger::Span;
 use ascribe_model::{Event, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
+
+use crate::capture::SealedValue;
 
 /// One message of a worker about the object that it reads.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub enum Message {
     Notice(Notice),
     /// The object cannot be read at all; nothing of it is in the ledger.
     Failed(Notice),
+    /// The capture policy cannot be applied, so that no more records may be stored.
+    Uncapturable(std::io::Error),
 }
 
 /// How reading of an object begins.
@@ -107,6 +112,8 @@ pub enum Content {
         spliced: Option<Vec<u8>>,
         /// What it says.
         events: Vec<Event>,
+        /// Values that have to be durable before the record is.
+        sealed: Vec<SealedValue>,
     },
     /// Bytes that no parser could read, behind a header that says why.
     Reject {
@@ -130,6 +137,8 @@ pub enum Folded {
         stream: Option<u64>,
         /// Whether something was withheld.
         withheld: bool,
+        /// What was withheld, as its placeholders tell.
+        withheld_values: Vec<WithheldValue>,
         /// Length in the object, in bytes.
         span_length: u64,
         /// What it says.
@@ -143,6 +152,8 @@ pub enum Folded {
         span: Span,
         /// Stable code.
         reason: String,
+        /// What was withheld, as its placeholders tell.
+        withheld_values: Vec<WithheldValue>,
     },
     /// An object is opened, closed or met again.
     Object {
@@ -153,8 +164,32 @@ pub enum Folded {
     },
     /// A stream is announced.
     Stream(StreamEntry),
+    /// Something that the operator configured is in force, by name.
+    Config(&'static str),
     /// An entry of which the store keeps nothing.
     Other,
+}
+
+/// Values of one entry that one rule withheld in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithheldValue {
+    /// The rule.
+    pub rule: String,
+    /// What became of them.
+    pub method: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was withheld from captured bytes, by rule and method. A record may hold a text that looks like a placeholder; it
+/// counts only in an entry from which something was withheld.
+pub fn withheld_values(captured: &[u8]) -> Vec<WithheldValue> {
+    let mut counts = BTreeMap::new();
+    for (_, placeholder) in ascribe_sources::placeholders(captured) {
+        *counts.entry((placeholder.rule, placeholder.method())).or_insert(0) += 1;
+    }
+    let values = counts.into_iter();
+    values.map(|((rule, method), count)| WithheldValue { rule: rule.to_owned(), method, count }).collect()
 }
 
 impl Piece {
@@ -164,6 +199,14 @@ impl Piece {
             Content::Record { spliced: Some(spliced), .. } => Cow::Borrowed(spliced),
             Content::Record { spliced: None, .. } => Cow::Borrowed(&batch.bytes[self.range.clone()]),
             Content::Reject { entry, .. } => Cow::Borrowed(entry),
+        }
+    }
+
+    /// Values that have to be durable before the entry is.
+    pub fn sealed(&self) -> &[SealedValue] {
+        match &self.content {
+            Content::Record { sealed, .. } => sealed,
+            Content::Reject { .. } => &[],
         }
     }
 

@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use ascribe_ledger::{Ledger, Reader};
-use ascribe_model::Timestamp;
+use ascribe_model::{ConfigEntry, Timestamp};
 use ascribe_sources::Context;
 use ascribe_store::Store;
 
-use super::commit::{Committer, ToStore};
+use super::commit::{Committer, Ground, ToStore};
 use super::fold::{CatchUpError, Folder, Folding};
 use super::known::known_object;
 use super::piece::{Buffers, Message};
@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::report::IngestReport;
 use super::worker::{Reads, Stopped, read_object};
 use super::{InputObject, catch_up};
+use crate::capture::{Capture, SealedWriter, WriteSealedError};
 
 /// Messages that wait for the committer, for one object. A batch is about 1 MiB and its events as much again.
 const MESSAGES_WAITING: usize = 4;
@@ -30,6 +31,10 @@ pub struct Plan<'a> {
     pub objects: &'a [InputObject],
     /// Native scope for records that carry none.
     pub scope: Option<&'a str>,
+    /// What is kept of a record.
+    pub capture: &'a Capture,
+    /// What the operator configured since the ledger was written last.
+    pub configs: &'a [ConfigEntry],
     /// Threads that parse.
     pub workers: NonZeroUsize,
     /// Tells the time of receipt.
@@ -48,6 +53,8 @@ pub struct Destination {
     pub reader: Reader,
     /// The store as it was, for objects and streams met before.
     pub before: Store,
+    /// Takes sealed values, where the policy has any.
+    pub sealed: Option<SealedWriter>,
 }
 
 /// An ingest stopped. Everything acknowledged is on disk; running it again goes on from there.
@@ -71,6 +78,15 @@ pub enum IngestError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Ledger(#[source] ascribe_ledger::ReadError),
+    /// The capture policy cannot be applied, so that records would be stored with what it withholds.
+    #[error("cannot apply the capture policy")]
+    Capture(#[source] std::io::Error),
+    /// Sealed values cannot be written, so the records that refer to them are not stored.
+    #[error("cannot write sealed values")]
+    Seal(#[source] WriteSealedError),
+    /// There are sealed values, and nothing to write them with.
+    #[error("the capture policy seals values without a key")]
+    NoSeal,
     /// An entry has no JSON form.
     #[error("an entry has no JSON form")]
     Form(#[source] serde_json::Error),
@@ -78,11 +94,12 @@ pub enum IngestError {
 
 /// Runs the plan into the destination.
 pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, IngestError> {
-    let Destination { ledger, store, reader, before } = destination;
+    let Destination { ledger, store, reader, before, sealed } = destination;
     let known = |digest: &str| known_object(&before, &reader, digest);
     let buffers = Buffers::default();
     let context = Context { scope: plan.scope };
-    let reads = Reads { context, known: &known, progress: plan.progress, buffers: &buffers };
+    let reads =
+        Reads { context, capture: plan.capture, known: &known, progress: plan.progress, buffers: &buffers };
     let (folder_in, folder_out) = sync_channel(GROUPS_WAITING);
     let (order_in, order_out) = sync_channel(plan.workers.get() * 2);
     let next = Mutex::new((plan.objects.iter(), order_in));
@@ -91,7 +108,7 @@ pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, In
         for _ in 0..plan.workers.get() {
             scope.spawn(|| work(&next, &reads));
         }
-        let mut committer = Committer::new(ledger, &before, plan, folder_in, &buffers);
+        let mut committer = Committer::new(Ground { ledger, sealed }, &before, plan, folder_in, &buffers);
         let outcome = commit(&mut committer, plan.objects.iter(), &order_out);
         // Workers that wait for a place in a queue see that nobody takes messages any more.
         drop(order_out);
@@ -134,6 +151,7 @@ fn commit<'a>(
     objects: impl Iterator<Item = &'a InputObject>,
     order: &Receiver<Receiver<Message>>,
 ) -> Result<(), IngestError> {
+    committer.record_configs()?;
     for object in objects {
         let Ok(messages) = order.recv() else { break };
         committer.commit_object(object, &messages)?;

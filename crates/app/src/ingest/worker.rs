@@ -18,6 +18,7 @@ use super::decode::{DecodeFault, Decoder};
 use super::known::{Known, KnownError};
 use super::piece::{Batch, Buffers, Content, Message, Notice, ObjectStart, Piece};
 use super::progress::Progress;
+use crate::capture::{Capture, Captured};
 
 /// Decoded bytes that are framed at a time; a batch is about this large.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -30,6 +31,8 @@ const ENCODED_REJECT_BYTES: usize = 8 * 1024 * 1024;
 pub struct Reads<'a> {
     /// What the operator said about the input.
     pub context: Context<'a>,
+    /// What is kept of a record.
+    pub capture: &'a Capture,
     /// What the ledger held of an object when the run began.
     pub known: &'a (dyn Fn(&str) -> Result<Known, KnownError> + Sync),
     /// Who watches.
@@ -106,6 +109,7 @@ fn begin(object: &InputObject, reads: &Reads<'_>) -> Result<(ObjectStart, Option
                 digest: digest.map(|(digest, _)| digest),
                 encoding: decoder.encoding().name().unwrap_or("identity").to_owned(),
                 scope: reads.context.scope.map(str::to_owned),
+                policy: reads.capture.version().map(str::to_owned),
             };
             (ObjectStart::New(entry), 0)
         }
@@ -166,6 +170,8 @@ struct Work<'a> {
     totals: ObjectClosed,
     /// Parts of records that could not be read, with the offset of the record.
     unread: Vec<(u64, UnreadPart)>,
+    /// Why the policy could not be applied to a record.
+    uncapturable: Option<io::Error>,
 }
 
 impl<'a> Work<'a> {
@@ -181,6 +187,7 @@ impl<'a> Work<'a> {
             offset: 0,
             totals,
             unread: Vec::new(),
+            uncapturable: None,
         }
     }
 
@@ -194,6 +201,10 @@ impl<'a> Work<'a> {
             self.reads.progress.read(input.decoder.consumed() - consumed);
             consumed = input.decoder.consumed();
             let (batch, open) = self.frame(if ended { AtEnd::Yes } else { AtEnd::No });
+            if let Some(error) = self.uncapturable.take() {
+                send(Message::Uncapturable(error))?;
+                return Err(Stopped);
+            }
             if !batch.pieces.is_empty() {
                 send(Message::Batch(batch))?;
             }
@@ -271,9 +282,17 @@ impl<'a> Work<'a> {
         let content = match read(received, &self.reads.context) {
             Reading::Record(record) => {
                 self.last = Some(record.source);
-                self.unread.extend(record.unread.into_iter().map(|part| (span.offset, part)));
-                let spliced = (!record.withheld.is_empty()).then(|| record.captured.into_owned());
-                Content::Record { spliced, events: record.events }
+                match self.reads.capture.capture(record, &self.reads.context) {
+                    Ok(captured) => {
+                        let (content, unread) = record_content(captured);
+                        self.unread.extend(unread.into_iter().map(|part| (span.offset, part)));
+                        content
+                    }
+                    Err(error) => {
+                        self.uncapturable = Some(error);
+                        return None;
+                    }
+                }
             }
             Reading::Reject(rejected) => {
                 let content = reject_content(&rejected);
@@ -385,6 +404,14 @@ impl<'a> Work<'a> {
     }
 }
 
+fn record_content(captured: Captured<'_>) -> (Content, Vec<UnreadPart>) {
+    let Captured { record, sealed } = captured;
+    let is_spliced = !record.record.withheld.is_empty() || record.has_withheld();
+    let record = record.record;
+    let spliced = is_spliced.then(|| record.captured.into_owned());
+    (Content::Record { spliced, events: record.events, sealed }, record.unread)
+}
+
 fn reject_content(rejected: &ReadReject<'_>) -> Content {
     let header = RejectHeader {
         reason: rejected.reject.reason.code().to_owned(),
@@ -447,8 +474,10 @@ mod tests {
         std::fs::write(&path, b"{\"unknown\":1}\n").unwrap();
         let writer = Writer(path.clone());
         let known = |_: &str| Ok(Known::No);
+        let capture = Capture::open(folder.path()).unwrap();
         let reads = Reads {
             context: Context::default(),
+            capture: &capture,
             known: &known,
             progress: &writer,
             buffers: &Buffers::default(),

@@ -3,10 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use ascribe_ledger::{Ledger, Recovery};
+use ascribe_ledger::{Ledger, Reader, Recovery};
+use ascribe_model::ConfigEntry;
 use ascribe_store::Store;
 
+use super::config::{ConfigReadError, recorded_config};
 use super::upkeep::parser_versions;
+use crate::capture::{Capture, CaptureError};
 use crate::clock;
 use crate::ingest::{
     CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
@@ -48,12 +51,18 @@ pub enum IngestFailure {
     /// The folder is not usable.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The capture policy cannot be used.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The ledger cannot be opened for writing.
     #[error("cannot open the ledger for writing")]
     Ledger(#[source] Box<ascribe_ledger::OpenError>),
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[source] ascribe_ledger::ReadError),
+    /// What was configured before cannot be looked up.
+    #[error("cannot look up what was configured before")]
+    Config(#[source] ConfigReadError),
     /// The store cannot be opened.
     #[error("cannot open the store")]
     Store(#[source] ascribe_store::OpenError),
@@ -74,6 +83,7 @@ pub enum IngestFailure {
 /// Takes logs in. When this returns, every byte of every object is in the ledger as record, framing or reject.
 pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, IngestFailure> {
     let workspace = Workspace::open(root)?;
+    let capture = Capture::open(root)?;
     let FoundObjects { objects, problems } = find_objects(request.paths);
     if objects.is_empty() {
         return Err(IngestFailure::Nothing { problems });
@@ -87,10 +97,13 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         return Err(IngestFailure::OtherParsers);
     }
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
+    let configs = changed(&store, &reader, [capture.entry()])?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
         objects: &objects,
         scope: request.scope,
+        capture: &capture,
+        configs: &configs,
         workers: request.workers,
         clock: clock::now,
         progress: request.progress,
@@ -98,8 +111,27 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
     request
         .progress
         .planned(objects.len() as u64, objects.iter().filter_map(crate::ingest::InputObject::bytes).sum());
-    let report = run(&plan, Destination { ledger, store, reader, before }).map_err(IngestFailure::Run)?;
+    let sealed = capture.sealed_writer(root);
+    let destination = Destination { ledger, store, reader, before, sealed };
+    let report = run(&plan, destination).map_err(IngestFailure::Run)?;
     Ok(Ingested { report, recovery, problems })
+}
+
+/// Those of `current` that are not what the ledger recorded last. What was never configured needs no entry.
+fn changed(
+    store: &Store,
+    reader: &Reader,
+    current: impl IntoIterator<Item = ConfigEntry>,
+) -> Result<Vec<ConfigEntry>, IngestFailure> {
+    let mut changed = Vec::new();
+    for config in current {
+        let recorded = recorded_config(store, reader, config.name()).map_err(IngestFailure::Config)?;
+        let version = recorded.as_ref().map_or(ConfigEntry::NONE, |recorded| recorded.entry.version());
+        if version != config.version() {
+            changed.push(config);
+        }
+    }
+    Ok(changed)
 }
 
 /// Opens the ledger for writing. A question holds its lock for a moment only, so that moment is waited for.
@@ -122,13 +154,14 @@ impl IngestFailure {
                 problems.first().map_or("name at least one file or folder", FindError::hint)
             }
             Self::Workspace(error) => error.hint(),
+            Self::Capture(error) => error.hint(),
             Self::Ledger(error) => match **error {
                 ascribe_ledger::OpenError::Lock(_) => {
                     "another `ascribe ingest` is writing; wait for it to end"
                 }
                 _ => "`ascribe verify` lists everything that is damaged or missing; nothing was changed",
             },
-            Self::Read(_) => "`ascribe verify` lists everything that is damaged or missing",
+            Self::Read(_) | Self::Config(_) => "`ascribe verify` lists everything that is damaged or missing",
             Self::Store(_) | Self::CatchUp(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
             }

@@ -204,6 +204,13 @@ impl Policy {
     }
 }
 
+impl CapturedRecord<'_> {
+    /// Whether the policy withheld something.
+    pub fn has_withheld(&self) -> bool {
+        self.decisions.iter().any(|decision| decision.outcome == Outcome::Withheld)
+    }
+}
+
 impl Rule {
     fn is_for_source(&self, id: &str) -> bool {
         self.source.as_ref().is_none_or(|source| source == id)

@@ -28,6 +28,16 @@ impl<'a> Placeholder<'a> {
         let Some((rule, kept)) = inner.split_once(' ') else { return Some(Self { rule: inner, kept: None }) };
         Some(Self { rule, kept: Some(kept.split_once('=')?) })
     }
+
+    /// What became of the value: `hash` or `seal` by a capture policy, else `drop`, also where the source's own
+    /// transform of it stays.
+    pub fn method(&self) -> &'static str {
+        match self.kept {
+            Some(("hmac", _)) => "hash",
+            Some(("sealed", _)) => "seal",
+            _ => "drop",
+        }
+    }
 }
 
 /// Every placeholder in captured bytes, with the offset at which it begins.

@@ -1,0 +1,56 @@
+//! What the operator configured, as the ledger recorded it.
+
+use ascribe_ledger::Reader;
+use ascribe_model::{ConfigEntry, KeyKind, KeyRef, Role};
+use ascribe_store::Store;
+
+/// Key kind under which the store finds configurations by name.
+const CONFIG_KIND: KeyKind = KeyKind::new("ascribe.config");
+
+/// A configuration with its place.
+pub struct RecordedConfig {
+    /// Leaf of its entry; it is in force for the leaves behind it.
+    pub leaf: u64,
+    /// What the entry says.
+    pub entry: ConfigEntry,
+}
+
+/// A configuration cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigReadError {
+    /// In the store.
+    #[error("cannot look it up in the store")]
+    Store(#[source] ascribe_store::ReadError),
+    /// In the ledger.
+    #[error("cannot read its entry in the ledger")]
+    Ledger(#[source] ascribe_ledger::ReadError),
+    /// It is of a later version.
+    #[error("entry {leaf} is not a configuration that this program knows")]
+    Form {
+        /// The entry.
+        leaf: u64,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// What was configured last under a name.
+pub fn recorded_config(
+    store: &Store,
+    reader: &Reader,
+    name: &str,
+) -> Result<Option<RecordedConfig>, ConfigReadError> {
+    let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: name.to_owned() };
+    // Few: one for each time that the operator changed something.
+    let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
+    leaves.leaves.last().map(|&leaf| config_at(reader, leaf)).transpose()
+}
+
+/// The configuration that one entry recorded.
+pub fn config_at(reader: &Reader, leaf: u64) -> Result<RecordedConfig, ConfigReadError> {
+    let entry = reader.proven_entry(leaf).map_err(ConfigReadError::Ledger)?;
+    let entry =
+        serde_json::from_slice(entry.captured()).map_err(|source| ConfigReadError::Form { leaf, source })?;
+    Ok(RecordedConfig { leaf, entry })
+}
