@@ -19,6 +19,7 @@ fn every_real_record_of_a_known_source_is_read() {
     for (folder, source, label) in [
         ("aws_cloudtrail", "aws_cloudtrail", "AWS.CloudTrail"),
         ("kubernetes_audit", "k8s_audit", "Amazon.EKS.Audit"),
+        ("vault_audit", "vault_audit", "HashiCorp.Vault.Audit"),
     ] {
         let Some(root) = corpus(folder) else {
             eprintln!("SKIPPED: no corpus folder `{folder}`; set ASCRIBE_SHARED");
@@ -75,7 +76,8 @@ impl Counts {
             let names = |names: &[&str]| names.iter().all(|name| text.contains(&format!("\"{name}\"")));
             let looks_like_one = names(&["eventVersion", "eventSource", "eventName"])
                 || names(&["auditID", "stage"])
-                || names(&["digestS3Object", "logFiles"]);
+                || names(&["digestS3Object", "logFiles"])
+                || names(&["time", "type", "request", "auth"]);
             assert!(
                 !looks_like_one && (other_source || !is_json(&reject.captured)),
                 "{}: {}\n{text:.300}",
