@@ -79,6 +79,12 @@ pub(super) const FORMATS: &[TokenFormat] = &[
         shape: run(is_word, 60),
     },
     plain("token.vault", &["hvs.", "hvb.", "hvr."], run(is_url_safe, 24)),
+    // Tokens of before Vault 1.10 begin with too little to be known by; these paths took them.
+    plain(
+        "token.vault",
+        &["token/lookup/s.", "token/renew/s.", "token/revoke/s.", "token/revoke-orphan/s."],
+        value(is_word, 24),
+    ),
     plain(
         "token.slack",
         &["xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-"],

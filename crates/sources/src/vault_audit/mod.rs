@@ -270,7 +270,7 @@ fn api(operation: &Operation<'_>, place: &Place<'_>) -> Api {
 
 fn add_resources(operation: &Operation<'_>, place: &Place<'_>, cluster: Cluster<'_>, facts: &mut Facts) {
     let request = &operation.request;
-    if !is_recorded(&request.path) {
+    if request.path.is_empty() {
         return;
     }
     let mut add = |kind: String, key: Key, role: ResourceRole| {
@@ -320,10 +320,6 @@ fn add_hints(operation: &Operation<'_>, facts: &mut Facts) {
         let note =
             "the audit device writes tokens as they are (`log_raw`): whoever could read its output had them";
         facts.coverage_hints.push(hint("device_raw", note));
-    }
-    if !request.path.is_empty() && !is_recorded(&request.path) {
-        let note = "the path holds a token and was withheld: what the request did is not known";
-        facts.coverage_hints.push(hint("path_withheld", note));
     }
     if operation.forwarded {
         facts.coverage_hints.push(hint("forwarded", "another node of the cluster passed the request on"));

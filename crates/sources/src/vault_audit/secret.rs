@@ -8,6 +8,7 @@
 use super::place::{Engine, Place};
 use super::record::text_of;
 use crate::json::{Kind, Value};
+use crate::secrets::Placeholder;
 use crate::source::{SecretField, Transform};
 
 /// Every rule, the one that keeps most first: a value is taken once.
@@ -16,8 +17,7 @@ pub(super) const SECRETS: &[SecretField] = &[
     secret(&["request", "client_token"], "vault.token"),
     secret(&["response", "auth", "client_token"], "vault.token"),
     secret(&["response", "wrap_info", "token"], "vault.token"),
-    SecretField { when: Some(has_token_in_path), ..secret(&["request", "path"], "vault.token") },
-    SecretField { when: Some(has_token_in_path), ..secret(&["request", "request_uri"], "vault.token") },
+    // Said once more by name, for entries that are cut off.
     secret(&["request", "data", "secret_id"], "vault.data"),
     SecretField {
         transform: Transform::JwtId,
@@ -147,9 +147,10 @@ pub(super) fn is_kmip(event: Value<'_>) -> bool {
 }
 
 fn is_kmip_content(item: Value<'_>) -> bool {
+    // A tag that was withheld stood beside a value that was judged by it.
     let is_header = || {
         let tag = text_of(item.get("tag"));
-        KMIP_HEADERS.contains(&tag.as_ref())
+        KMIP_HEADERS.contains(&tag.as_ref()) || Placeholder::read(&tag).is_some()
     };
     item.get("value").is_some_and(|value| matches!(value.kind(), Kind::String | Kind::Number)) && !is_header()
 }
@@ -161,16 +162,6 @@ fn holds_content(event: Value<'_>) -> bool {
 
 fn holds_data(event: Value<'_>) -> bool {
     is_entry(event) && !holds_content(event)
-}
-
-/// Versions before 1.0 took tokens in paths: `auth/token/revoke/<token>`.
-fn has_token_in_path(event: Value<'_>) -> bool {
-    let takes_token = |place: Place<'_>| {
-        let (first, then) = place.step();
-        let is_named = matches!(first, "lookup" | "renew" | "revoke" | "revoke-orphan" | "revoke-prefix");
-        place.engine == Engine::Token && is_named && !then.is_empty()
-    };
-    is_entry(event) && place(event, takes_token)
 }
 
 fn place(event: Value<'_>, decide: impl Fn(Place<'_>) -> bool) -> bool {

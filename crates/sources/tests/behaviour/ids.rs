@@ -70,6 +70,30 @@ fn different_events_have_different_ids() {
 }
 
 #[test]
+fn the_copies_of_several_devices_are_one_event() {
+    let copy = |salt: &str, time: &str| {
+        let hash = format!("hmac-sha256:{}", salt.repeat(32));
+        format!(
+            r#"{{"time":"{time}","type":"response","auth":{{"client_token":"{hash}","accessor":"{hash}","display_name":"ci"}},"request":{{"id":"9714ba87-8309-dd3e-148a-a14c0ece37af","operation":"read","path":"secret/data/a"}},"response":{{"data":{{"data":{{"k":"{hash}"}}}}}}}}"#
+        )
+    };
+    let first = copy("0a", "2026-08-14T10:00:00.1Z");
+    let of_first = ids(&first);
+    assert_eq!(ids(&copy("1b", "2026-08-14T10:00:00.2Z")), of_first);
+    assert_eq!(ids(&format!("@cee: {first}")), of_first);
+    for other in [
+        first.replace("secret/data/a", "secret/data/b"),
+        first.replace("9714ba87", "9714ba88"),
+        first.replace("\"type\":\"response\"", "\"type\":\"request\""),
+        first.replacen(&"0a".repeat(32), "plain", 1),
+    ] {
+        assert_ne!(ids(&other), of_first, "{other}");
+    }
+    let without_id = |time: &str| copy("0a", time).replace("\"id\"", "\"no_id\"");
+    assert_ne!(ids(&without_id("2026-08-14T10:00:00.1Z")), ids(&without_id("2026-08-14T10:00:00.2Z")));
+}
+
+#[test]
 fn the_scope_that_the_operator_names_is_in_the_id() {
     let event = br#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"6780ab29-bdb9-4f60-9ac4-906f8901c0ac","stage":"ResponseComplete","requestURI":"/api","verb":"get","user":{"username":"u"},"requestReceivedTimestamp":"2026-08-14T09:12:00.000001Z","stageTimestamp":"2026-08-14T09:12:00.000002Z"}"#;
     let of_scope = |scope| read_input(event, &Context { scope }).events()[0].id;

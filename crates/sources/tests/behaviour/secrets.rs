@@ -130,6 +130,10 @@ fn what_announces_a_secret_stays_and_the_secret_goes() {
             "Authorization: Basic [withheld:http.basic] x".to_owned(),
         ),
         (
+            "auth/token/revoke/s.8ZbXq1Example0Token00000 auth/token/lookup/self".to_owned(),
+            "auth/token/revoke/s.[withheld:token.vault] auth/token/lookup/self".to_owned(),
+        ),
+        (
             format!("AccountName=a;AccountKey={account_key};E=x"),
             "AccountName=a;AccountKey=[withheld:token.azure_account_key];E=x".to_owned(),
         ),
@@ -259,6 +263,50 @@ fn contents_of_secrets_and_variables_that_are_named_so_go() {
         let read = read_record(&audit_event(object));
         let rules: Vec<_> = read.withheld.iter().map(|withheld| withheld.rule).collect();
         assert_eq!(rules, expected, "{object}");
+    }
+}
+
+/// The entries of a device with `log_raw`; what is secret in them begins with `hush`.
+const RAW: [&str; 6] = [
+    r#"{"time":"2026-08-14T10:00:00Z","type":"response","auth":{"client_token":"hush-1","accessor":"kept-a","display_name":"kept-b","metadata":{"username":"kept-c"}},"request":{"id":"kept-d","operation":"update","client_token":"hush-2","client_token_accessor":"kept-e","mount_type":"userpass","path":"auth/userpass/login/kept-f","data":{"password":"hush-3"}},"response":{"auth":{"client_token":"hush-4","accessor":"kept-a"}}}"#,
+    r#"{"time":"2026-08-14T10:00:00Z","type":"response","auth":{"client_token":"hush-1"},"request":{"id":"kept-a","operation":"read","mount_type":"kv","path":"secret/data/kept-b"},"response":{"data":{"data":{"username":"hush-2","pin":"hush-3","list":["hush-4",{"type":"hush-5"}]},"metadata":{"created_time":"kept-c"}}}}"#,
+    r#"{"time":"2026-08-14T10:00:00Z","type":"response","auth":{"client_token":"hush-1"},"request":{"id":"kept-a","operation":"read","path":"apps/kept-b"},"response":{"data":{"value":"hush-2","name":"hush-3"}}}"#,
+    r#"{"time":"2026-08-14T10:00:00Z","type":"response","auth":{"client_token":"hush-1"},"request":{"id":"kept-a","operation":"read","mount_type":"database","path":"database/creds/kept-b"},"response":{"secret":{"lease_id":"database/creds/kept-b/kept-c"},"data":{"username":"kept-d","password":"hush-2"}}}"#,
+    r#"{"time":"2026-08-14T10:00:00Z","type":"response","auth":{"client_token":"hush-1"},"request":{"id":"kept-a","operation":"update","mount_type":"system","path":"sys/wrapping/unwrap","data":{"token":"hush-2"}},"response":{"data":{"username":"hush-3"},"wrap_info":{"token":"hush-4","accessor":"kept-b"}}}"#,
+    r#"{"time":"2026-08-14T10:00:00Z","type":"request","auth":{},"request":{"id":"kept-a","operation":"update","mount_type":"approle","path":"auth/approle/login","data":{"role_id":"hush-1","secret_id":"hush-2","role_name":"kept-b"}},"headers":{"x-vault-token":["hush-3"]}}"#,
+];
+
+#[test]
+fn a_raw_vault_device_leaves_names_and_no_secret() {
+    for entry in RAW {
+        let captured = read_record(entry.as_bytes()).captured;
+        let captured = String::from_utf8_lossy(&captured);
+        assert!(!captured.contains("hush"), "{captured}");
+        assert_eq!(captured.matches("kept").count(), entry.matches("kept").count(), "{captured}");
+    }
+}
+
+#[test]
+fn what_a_vault_device_hashed_stays() {
+    let hash = format!("hmac-sha256:{}", "0123456789abcdef".repeat(4));
+    for entry in RAW {
+        let secrets = (1..6).map(|number| format!("hush-{number}"));
+        let hashed = secrets.fold(entry.to_owned(), |text, secret| text.replace(&secret, &hash));
+        assert_eq!(read_record(hashed.as_bytes()).withheld, [], "{hashed}");
+    }
+}
+
+#[test]
+fn a_vault_entry_that_is_cut_off_keeps_no_token() {
+    for entry in RAW {
+        for length in entry.match_indices(',').map(|(at, _)| at) {
+            let whole = read_input(&entry.as_bytes()[..length], &Context::default());
+            let captured = String::from_utf8_lossy(&whole.rejects[0].captured);
+            for name in ["client_token", "secret_id", "password", "x-vault-token"] {
+                let value = format!("\"{name}\":\"hush");
+                assert!(!captured.contains(&value), "{captured}");
+            }
+        }
     }
 }
 
