@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use ascribe_model::{Event, Timestamp};
-use ascribe_store::{Entry, RANGE, Record, SegmentBuilder, Store};
+use ascribe_store::{Entry, Outlines, RANGE, Record, SegmentBuilder, Store};
 
 /// Events generated at a time; divides the number of leaves in a segment.
 const BATCH: usize = 32;
@@ -52,11 +52,14 @@ fn processor_time() -> u64 {
 /// Nanoseconds for adding entries, for finishing the segment, and for publishing it.
 fn fold(store: &mut Store, range: Range<u64>) -> Result<[u64; 3], Box<dyn Error>> {
     let mut builder = SegmentBuilder::new(range.start, store);
+    let mut outlines = Outlines::default();
     let mut pushed = 0;
     for start in range.clone().step_by(BATCH) {
         let events: Vec<Event> = (start..start + BATCH as u64).map(generated::event).collect();
         let started = processor_time();
+        outlines.clear();
         for (event, leaf) in events.iter().zip(start..) {
+            let at = outlines.push(std::slice::from_ref(event));
             builder.push(Entry::Record(Record {
                 leaf,
                 object: Some(0),
@@ -64,7 +67,7 @@ fn fold(store: &mut Store, range: Range<u64>) -> Result<[u64; 3], Box<dyn Error>
                 received_at: Timestamp::from_nanoseconds(1_780_000_000_000_000_000),
                 withheld: false,
                 span_length: 1_654,
-                events: std::slice::from_ref(event),
+                events: outlines.record(at),
             }))?;
         }
         pushed += processor_time() - started;

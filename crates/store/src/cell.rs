@@ -12,14 +12,14 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use ascribe_model::{EventId, Timestamp};
 
+use crate::flat::{Cells, Flat};
 use crate::hex;
 
 /// How a column's values are packed in Parquet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// One of a handful of words: a dictionary, and no statistics, since every row group has most of them.
-    Choice,
-    /// Few distinct values: a dictionary.
+    /// Few distinct values: a dictionary, and no statistics. Rows stand in the order of arrival, so that nearly every
+    /// page spans nearly all texts; to find that out means to compare every text with two others.
     Dictionary,
     /// Nearly every value is new: plain bytes, and no statistics, since they would span all values.
     Distinct,
@@ -54,6 +54,18 @@ pub(crate) trait Cell {
         0
     }
     fn finish(builder: &mut Self::Builder) -> ArrayRef;
+    /// Lays a value flat.
+    fn put(value: &Self::Value<'_>, cells: &mut Flat);
+    /// Takes a value back that was put.
+    fn take<'a>(cells: &mut Cells<'a>) -> Self::Value<'a>;
+}
+
+/// A row that can be laid flat.
+pub(crate) trait FlatRow<'a> {
+    /// Lays its cells flat.
+    fn put(&self, cells: &mut Flat);
+    /// Takes a row back that was put.
+    fn take(cells: &mut Cells<'a>) -> Self;
 }
 
 /// The column builders of one table.
@@ -115,6 +127,16 @@ macro_rules! table {
             $($name: <$cell as crate::cell::Cell>::Builder,)+
         }
 
+        impl<'a> crate::cell::FlatRow<'a> for $row<'a> {
+            fn put(&self, cells: &mut crate::flat::Flat) {
+                $(<$cell as crate::cell::Cell>::put(&self.$name, cells);)+
+            }
+
+            fn take(cells: &mut crate::flat::Cells<'a>) -> Self {
+                Self { $($name: <$cell as crate::cell::Cell>::take(cells),)+ }
+            }
+        }
+
         impl crate::cell::Columns for $columns {
             const TABLE: &'static str = $table;
             const ABOUT: &'static str = concat!($($about),+);
@@ -159,7 +181,7 @@ pub(crate) fn schema(columns: &[Column]) -> SchemaRef {
 }
 
 macro_rules! text_cell {
-    ($cell:ident, $value:ty, $nullable:literal, $packing:ident, $append:ident) => {
+    ($cell:ident, $value:ty, $nullable:literal, $packing:ident, $append:ident, $put:ident, $take:ident) => {
         impl Cell for $cell {
             type Value<'a> = $value;
             type Builder = StringBuilder;
@@ -175,18 +197,24 @@ macro_rules! text_cell {
             fn finish(builder: &mut StringBuilder) -> ArrayRef {
                 Arc::new(builder.finish())
             }
+            fn put(value: &Self::Value<'_>, cells: &mut Flat) {
+                cells.$put(*value);
+            }
+            fn take<'a>(cells: &mut Cells<'a>) -> Self::Value<'a> {
+                cells.$take()
+            }
         }
     };
 }
-text_cell!(Choice, &'a str, false, Choice, append_value);
-text_cell!(MaybeChoice, Option<&'a str>, true, Choice, append_option);
-text_cell!(Word, &'a str, false, Dictionary, append_value);
-text_cell!(MaybeWord, Option<&'a str>, true, Dictionary, append_option);
-text_cell!(Text, &'a str, false, Distinct, append_value);
-text_cell!(MaybeText, Option<&'a str>, true, Distinct, append_option);
+text_cell!(Choice, &'a str, false, Dictionary, append_value, put_text, take_text);
+text_cell!(MaybeChoice, Option<&'a str>, true, Dictionary, append_option, put_maybe_text, take_maybe_text);
+text_cell!(Word, &'a str, false, Dictionary, append_value, put_text, take_text);
+text_cell!(MaybeWord, Option<&'a str>, true, Dictionary, append_option, put_maybe_text, take_maybe_text);
+text_cell!(Text, &'a str, false, Distinct, append_value, put_text, take_text);
+text_cell!(MaybeText, Option<&'a str>, true, Distinct, append_option, put_maybe_text, take_maybe_text);
 
 macro_rules! number_cell {
-    ($cell:ident, $value:ty, $builder:ident, $kind:literal, $nullable:literal, $append:ident) => {
+    ($cell:ident, $value:ty, $builder:ident, $kind:literal, $nullable:literal, $append:ident, $put:ident, $take:ident) => {
         impl Cell for $cell {
             type Value<'a> = $value;
             type Builder = $builder;
@@ -199,12 +227,27 @@ macro_rules! number_cell {
             fn finish(builder: &mut $builder) -> ArrayRef {
                 Arc::new(builder.finish())
             }
+            fn put(value: &$value, cells: &mut Flat) {
+                cells.$put(*value);
+            }
+            fn take(cells: &mut Cells<'_>) -> $value {
+                cells.$take()
+            }
         }
     };
 }
-number_cell!(Whole, u64, UInt64Builder, "u64", false, append_value);
-number_cell!(MaybeWhole, Option<u64>, UInt64Builder, "u64", true, append_option);
-number_cell!(Small, u32, UInt32Builder, "u32", false, append_value);
+number_cell!(Whole, u64, UInt64Builder, "u64", false, append_value, put_number, take_number);
+number_cell!(
+    MaybeWhole,
+    Option<u64>,
+    UInt64Builder,
+    "u64",
+    true,
+    append_option,
+    put_maybe_number,
+    take_maybe_number
+);
+number_cell!(Small, u32, UInt32Builder, "u32", false, append_value, put_small, take_small);
 
 impl Cell for Id {
     type Value<'a> = EventId;
@@ -217,6 +260,18 @@ impl Cell for Id {
     }
     fn finish(builder: &mut StringBuilder) -> ArrayRef {
         Arc::new(builder.finish())
+    }
+    fn put(value: &EventId, cells: &mut Flat) {
+        for part in value.0.as_chunks::<4>().0 {
+            cells.put_small(u32::from_le_bytes(*part));
+        }
+    }
+    fn take(cells: &mut Cells<'_>) -> EventId {
+        let mut id = EventId([0; 32]);
+        for part in id.0.as_chunks_mut::<4>().0 {
+            *part = cells.take_small().to_le_bytes();
+        }
+        id
     }
 }
 
@@ -232,6 +287,12 @@ impl Cell for Moment {
     fn finish(builder: &mut TimestampNanosecondBuilder) -> ArrayRef {
         Arc::new(builder.finish().with_timezone("UTC"))
     }
+    fn put(value: &Timestamp, cells: &mut Flat) {
+        cells.put_number(value.nanoseconds().cast_unsigned());
+    }
+    fn take(cells: &mut Cells<'_>) -> Timestamp {
+        Timestamp::from_nanoseconds(cells.take_number().cast_signed())
+    }
 }
 
 impl Cell for MaybeMoment {
@@ -246,6 +307,12 @@ impl Cell for MaybeMoment {
     fn finish(builder: &mut TimestampNanosecondBuilder) -> ArrayRef {
         Arc::new(builder.finish().with_timezone("UTC"))
     }
+    fn put(value: &Option<Timestamp>, cells: &mut Flat) {
+        cells.put_maybe_moment(*value);
+    }
+    fn take(cells: &mut Cells<'_>) -> Option<Timestamp> {
+        cells.take_maybe_moment()
+    }
 }
 
 impl Cell for Flag {
@@ -253,11 +320,17 @@ impl Cell for Flag {
     type Builder = BooleanBuilder;
     const KIND: &'static str = "flag";
     const NULLABLE: bool = false;
-    const PACKING: Packing = Packing::Choice;
+    const PACKING: Packing = Packing::Dictionary;
     fn append(builder: &mut BooleanBuilder, value: bool) {
         builder.append_value(value);
     }
     fn finish(builder: &mut BooleanBuilder) -> ArrayRef {
         Arc::new(builder.finish())
+    }
+    fn put(value: &bool, cells: &mut Flat) {
+        cells.put_small(u32::from(*value));
+    }
+    fn take(cells: &mut Cells<'_>) -> bool {
+        cells.take_small() != 0
     }
 }

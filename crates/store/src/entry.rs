@@ -2,7 +2,9 @@
 //!
 //! The store deliberately does not know the ledger: whoever reads it passes leaf numbers and plain values.
 
-use ascribe_model::{Event, Timestamp};
+use ascribe_model::Timestamp;
+
+use crate::outline::RecordOutlines;
 
 /// One leaf of the ledger. Every leaf of a range is pushed, in order, so that nothing can be left out unnoticed.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,7 @@ pub struct Record<'a> {
     /// Length of the record in its object, in bytes.
     pub span_length: u64,
     /// What it says; may be empty.
-    pub events: &'a [Event],
+    pub events: RecordOutlines<'a>,
 }
 
 /// Bytes that no parser could read.

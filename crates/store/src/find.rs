@@ -7,6 +7,7 @@ use ascribe_model::{EventId, KeyKind, KeyRef, Role, Timestamp};
 
 use crate::Store;
 use crate::error::ReadError;
+use crate::id_index::Beginning;
 use crate::key_index::Cursor;
 use crate::rows::OBJECT_KIND;
 use crate::stored::StoredSegment;
@@ -130,6 +131,31 @@ impl Store {
             leaves.truncate(limit);
         }
         Ok(Leaves { leaves, total })
+    }
+
+    /// The leaf at which an event was seen first.
+    pub fn event(&self, event: EventId) -> Result<Option<u64>, ReadError> {
+        for segment in &self.segments {
+            if let Some(leaf) = segment.ids()?.find(&event)? {
+                return Ok(Some(leaf));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The leaves of up to `limit` events, in the order of segments, whose id may begin with `digits`: of those, the
+    /// first 32 are compared. Nothing where the text is not lower-case hexadecimal or longer than an id.
+    pub fn events_begun(&self, digits: &str, limit: usize) -> Result<Vec<u64>, ReadError> {
+        let Some(beginning) = Beginning::parse(digits) else { return Ok(Vec::new()) };
+        let mut leaves = Vec::new();
+        for segment in &self.segments {
+            let room = limit - leaves.len();
+            if room == 0 {
+                break;
+            }
+            leaves.extend(segment.ids()?.begun(beginning, room)?);
+        }
+        Ok(leaves)
     }
 
     /// How often an event was delivered again after its first sighting.

@@ -27,6 +27,32 @@ const BLOOM_PROBES: u64 = 7;
 /// An id and the leaf of one of its deliveries.
 pub(crate) type IdAt = (EventId, u64);
 
+/// The ids that begin with some digits, as the lowest and the highest of their first 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    lowest: u128,
+    highest: u128,
+}
+
+impl Beginning {
+    /// From up to 64 lower-case hexadecimal digits, of which the first 32 count.
+    pub(crate) fn parse(digits: &str) -> Option<Self> {
+        let nibble = |digit: u8| match digit {
+            b'0'..=b'9' => Some(u128::from(digit - b'0')),
+            b'a'..=b'f' => Some(u128::from(digit - b'a' + 10)),
+            _ => None,
+        };
+        let nibbles: Vec<u128> = digits.bytes().map(nibble).collect::<Option<_>>()?;
+        if nibbles.is_empty() || nibbles.len() > 64 {
+            return None;
+        }
+        let filled = |rest: u128| {
+            (0..2 * PREFIX).fold(0, |sum, place| sum << 4 | nibbles.get(place).copied().unwrap_or(rest))
+        };
+        Some(Self { lowest: filled(0), highest: filled(15) })
+    }
+}
+
 /// The event ids of a segment.
 #[derive(Clone, Copy)]
 pub(crate) struct Ids<'a> {
@@ -116,6 +142,30 @@ impl IdIndex {
         }
         let leaves = self.leaves(&self.new, id)?;
         Ok(leaves.first().copied())
+    }
+
+    /// Leaves of the first sightings of up to `limit` ids with this beginning, in the order of ids.
+    pub(crate) fn begun(&self, beginning: Beginning, limit: usize) -> Result<Vec<u64>, ReadError> {
+        let blocks = &self.new.blocks;
+        let fences = [beginning.lowest, beginning.highest].map(|id| (id >> 64) as u64);
+        let start = blocks.partition_point(|&(start, _)| start < fences[0]).saturating_sub(1);
+        let end = blocks.partition_point(|&(start, _)| start <= fences[1]);
+        let mut leaves = Vec::new();
+        for number in start..end {
+            let bytes = self.file.read_checked(self.new.block(number))?;
+            for (id, leaf) in
+                bytes.chunks_exact(ENTRY).filter_map(|entry| entry.split_first_chunk::<PREFIX>())
+            {
+                let id = u128::from_be_bytes(*id);
+                if leaves.len() < limit && beginning.lowest <= id && id <= beginning.highest {
+                    leaves.push(self.first + u64::from(u16::from_le_bytes([leaf[0], leaf[1]])));
+                }
+            }
+            if leaves.len() == limit {
+                break;
+            }
+        }
+        Ok(leaves)
     }
 
     /// Leaves of the further deliveries of `id` in this segment.
@@ -261,6 +311,27 @@ mod tests {
                 assert_eq!(index.find(&id(number)).unwrap(), None, "{number} of {count}");
                 assert_eq!(index.repeats(&id(number)).unwrap(), [0; 0], "{number} of {count}");
             }
+        }
+    }
+
+    #[test]
+    fn ids_are_found_by_their_beginning() {
+        let (_folder, index, _) = index(700);
+        let mut ids: Vec<_> = (0..700).map(|number| (id(number).to_string(), 1000 + number)).collect();
+        ids.sort();
+        for length in [1, 2, 3, 31, 32, 33, 64] {
+            for (text, _) in ids.iter().step_by(41) {
+                let begins = |other: &str| other[..length.min(32)] == text[..length.min(32)];
+                let expected: Vec<u64> =
+                    ids.iter().filter(|(other, _)| begins(other)).map(|&(_, leaf)| leaf).collect();
+                let beginning = Beginning::parse(&text[..length]).unwrap();
+                assert_eq!(index.begun(beginning, 700).unwrap(), expected, "{text} to {length}");
+                let few = index.begun(beginning, 2).unwrap();
+                assert_eq!(few, expected[..expected.len().min(2)], "{text} to {length}");
+            }
+        }
+        for text in ["", "G", "A", "0x1", &"0".repeat(65)] {
+            assert_eq!(Beginning::parse(text), None, "{text}");
         }
     }
 

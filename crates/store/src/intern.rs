@@ -99,8 +99,8 @@ impl Keys {
         number
     }
 
-    /// The number of a key that is known to be new and will not be asked for again.
-    pub(crate) fn add_new(&mut self, kind: &str, scope: &str, value: &str) -> u32 {
+    /// A new number for a key that may have one already. The index brings the two together.
+    pub(crate) fn add(&mut self, kind: &str, scope: &str, value: &str) -> u32 {
         let (kind, scope) = (self.kinds.intern(kind), self.scopes.intern(scope));
         self.push(
             KeyEntry { hash: 0, start: self.texts.len(), length: value.len() as u32, kind, scope },
@@ -113,6 +113,15 @@ impl Keys {
         self.entries.push(entry);
         self.texts.push_str(value);
         number
+    }
+
+    /// Forgets all keys; the memory stays for others.
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+        self.texts.clear();
+        self.entries.clear();
+        self.kinds.clear();
+        self.scopes.clear();
     }
 
     /// The parts of the key with this number.
@@ -201,6 +210,12 @@ impl Words {
         let (texts, hasher) = (&self.texts, &self.hasher);
         self.table.insert_unique(hash, number, |&other| hasher.hash_one(texts[other as usize].as_str()));
         number
+    }
+
+    fn clear(&mut self) {
+        self.table.clear();
+        self.texts.clear();
+        self.recent.clear();
     }
 
     /// The text with this number.

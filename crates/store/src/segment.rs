@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ascribe_model::{Event, EventId};
+use ascribe_model::{EventId, Timestamp};
 use hashbrown::HashTable;
 use sha2::{Digest, Sha256};
 
@@ -17,8 +17,10 @@ use crate::error::{FinishError, PushError, ReadError, WriteError};
 use crate::id_index::{self, IdAt, Ids};
 use crate::key_index::{self, Occasions};
 use crate::layout::{self, FORMAT, IDS_FILE, KEYS_FILE, Layout, SUMMARY_FILE};
+use crate::outline::Outline;
 use crate::plan::RANGE;
 use crate::rows::{Place, Rows};
+use crate::spare::{Collected, Spare};
 use crate::stored::StoredSegment;
 use crate::summary::{FileSummary, SegmentSummary};
 use crate::table_file::TableWriter;
@@ -38,7 +40,7 @@ pub struct SegmentBuilder {
     first: u64,
     next: u64,
     rows: Rows,
-    seen: Seen,
+    spare: Spare,
     summary: SegmentSummary,
     withheld: WithheldSums,
     sightings: Vec<Sighting>,
@@ -61,8 +63,8 @@ impl SegmentBuilder {
             stored: store.segments.clone(),
             first,
             next: first,
-            rows: Rows::new(),
-            seen: Seen::default(),
+            rows: Rows::new(store.spare.take()),
+            spare: store.spare.clone(),
             summary: SegmentSummary { format: FORMAT, first, end: first, ..SegmentSummary::default() },
             withheld: WithheldSums::default(),
             sightings: Vec::new(),
@@ -81,8 +83,8 @@ impl SegmentBuilder {
         if leaf >= range_end {
             return Err(PushError::Range { leaf, end: range_end });
         }
-        let events = if let Entry::Record(record) = &entry { record.events.len() } else { 1 };
-        if self.rows.occasions.count() + events > Occasions::LIMIT as usize {
+        let events = if let Entry::Record(record) = &entry { record.events.count() } else { 1 };
+        if self.rows.collected.occasions.count() + events > Occasions::LIMIT as usize {
             return Err(PushError::Full { leaf, limit: Occasions::LIMIT });
         }
         self.sightings.clear();
@@ -143,7 +145,8 @@ impl SegmentBuilder {
         self.summary.end = end;
         let mut summary = self.summary;
         summary.withheld_values = self.withheld.finish();
-        let files = encode(self.rows, &self.seen, &mut summary)?;
+        let (files, collected) = encode(self.rows, &mut summary)?;
+        self.spare.give(collected);
         // A folder of this name that no manifest names is what a crash left.
         self.steps.remove_folder(&folder)?;
         self.steps.create_folder(&folder)?;
@@ -160,12 +163,18 @@ impl SegmentBuilder {
         self.summary.records += 1;
         self.summary.withheld += u64::from(record.withheld);
         self.summary.bytes += record.span_length;
-        if !self.rows.sums.add_record(record) {
+        if record.events.count() == 0 {
             self.summary.records_without_events += 1;
         }
-        for (event, ordinal) in record.events.iter().zip(0..) {
-            let sighting = self.push_event(Place { leaf: record.leaf, ordinal }, record, event)?;
+        let mut events = record.events;
+        let mut ordinal = 0;
+        while let Some(event) = events.take_event() {
+            if ordinal == 0 {
+                self.rows.sums.add_record(record, &event);
+            }
+            let sighting = self.push_event(Place { leaf: record.leaf, ordinal }, record, &event)?;
             self.sightings.push(sighting);
+            ordinal += 1;
         }
         Ok(())
     }
@@ -174,21 +183,22 @@ impl SegmentBuilder {
         &mut self,
         place: Place,
         record: &Record<'_>,
-        event: &Event,
+        event: &Outline<'_>,
     ) -> Result<Sighting, PushError> {
-        let known = self.first_leaf(event);
+        let id = event.row.event_id;
+        let known = self.first_leaf(id, event.row.time);
         let known = known.map_err(|source| PushError::Known { leaf: place.leaf, source })?;
         let Some(first_leaf) = known else {
-            self.seen.insert(event.id, place.leaf);
-            self.summary.events.add(event.time.at);
+            self.rows.collected.seen.insert(id, place.leaf);
+            self.summary.events.add(event.row.time);
             self.rows.push_event(place, record, event)?;
             return Ok(Sighting::First);
         };
-        self.seen.repeats.push((event.id, place.leaf));
+        self.rows.collected.seen.repeats.push((id, place.leaf));
         self.summary.events.repeats += 1;
         self.rows.sums.add_repeat(event);
         self.rows.push_delivery(DeliveryRow {
-            event_id: event.id,
+            event_id: id,
             leaf: place.leaf,
             object: record.object,
             first_leaf,
@@ -197,15 +207,15 @@ impl SegmentBuilder {
     }
 
     /// Where the event was seen first, if it was.
-    fn first_leaf(&self, event: &Event) -> Result<Option<u64>, ReadError> {
-        if let Some(leaf) = self.seen.find(&event.id) {
+    fn first_leaf(&self, id: EventId, time: Option<Timestamp>) -> Result<Option<u64>, ReadError> {
+        if let Some(leaf) = self.rows.collected.seen.find(&id) {
             return Ok(Some(leaf));
         }
         // Latest first: a repeat mostly follows soon. An id is in one segment only, so the order decides nothing.
         for segment in self.stored.iter().rev().filter(|segment| segment.range().end <= self.first) {
             // Equal ids mean equal content, so equal times.
-            if segment.summary.events.may_hold(event.time.at)
-                && let Some(leaf) = segment.ids()?.find(&event.id)?
+            if segment.summary.events.may_hold(time)
+                && let Some(leaf) = segment.ids()?.find(&id)?
             {
                 return Ok(Some(leaf));
             }
@@ -223,7 +233,7 @@ impl Segment {
 
 /// The event ids of this segment.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// Places in `new`.
     places: HashTable<u32>,
     new: Vec<IdAt>,
@@ -234,6 +244,13 @@ impl Seen {
     fn find(&self, id: &EventId) -> Option<u64> {
         let same = |&place: &u32| self.new[place as usize].0 == *id;
         self.places.find(hash(id), same).map(|&place| self.new[place as usize].1)
+    }
+
+    /// Forgets all ids; the memory stays for others.
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+        self.new.clear();
+        self.repeats.clear();
     }
 
     fn ids(&self, first: u64) -> Ids<'_> {
@@ -256,15 +273,16 @@ fn hash(id: &EventId) -> u64 {
 /// A file of a segment: name and content.
 type FileBytes = (String, Vec<u8>);
 
-/// Encodes all files but the summary, those of keys and those of events on a thread each.
-fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<FileBytes>, WriteError> {
+/// Encodes all files but the summary, those of keys and those of events on a thread each. What was collected comes
+/// back: its memory serves the next segment.
+fn encode(rows: Rows, summary: &mut SegmentSummary) -> Result<(Vec<FileBytes>, Collected), WriteError> {
     let (mut sightings, mut coverage) = (rows.sightings, rows.coverage);
-    let interned = &rows.interned;
+    let Collected { interned, occasions, seen } = &rows.collected;
     let order = interned.sorted();
     summary.streams = rows.sums.finish(interned, &order, &mut coverage, &mut sightings)?;
     let first = summary.first;
     let of_keys = || {
-        let keys_index = key_index::encode(first, interned, &order, &rows.occasions)?;
+        let keys_index = key_index::encode(first, interned, &order, occasions)?;
         Ok(vec![table(rows.keys)?, (KEYS_FILE.to_owned(), keys_index)])
     };
     let of_events = || {
@@ -288,7 +306,7 @@ fn encode(rows: Rows, seen: &Seen, summary: &mut SegmentSummary) -> Result<Vec<F
     });
     let (of_keys, mut files): (Vec<FileBytes>, Vec<FileBytes>) = (of_keys?, of_events?);
     files.extend(of_keys);
-    Ok(files)
+    Ok((files, rows.collected))
 }
 
 fn table<C: Columns>(writer: TableWriter<C>) -> Result<FileBytes, WriteError> {

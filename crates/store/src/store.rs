@@ -17,6 +17,7 @@ use crate::layout::{FORMAT, Layout, segment_name};
 use crate::manifest::{self, Manifest, SegmentRef};
 use crate::plan;
 use crate::segment::Segment;
+use crate::spare::Spare;
 use crate::stored::StoredSegment;
 use crate::summary::SegmentSummary;
 
@@ -30,6 +31,7 @@ pub struct Store {
     folded: u64,
     parsers: BTreeMap<String, u32>,
     pub(crate) segments: Vec<Arc<StoredSegment>>,
+    pub(crate) spare: Spare,
 }
 
 impl Store {
@@ -45,6 +47,7 @@ impl Store {
             folded: manifest.folded,
             parsers: manifest.parsers,
             segments: segments.collect::<Result<_, _>>()?,
+            spare: Spare::default(),
             layout,
         })
     }
@@ -68,7 +71,8 @@ impl Store {
         steps.create_folder(&layout.segments())?;
         steps.create_folder(&layout.manifests())?;
         steps.sync_folder(folder)?;
-        let store = Self { layout, steps, number: 1, folded: 0, parsers, segments: Vec::new() };
+        let (segments, spare) = (Vec::new(), Spare::default());
+        let store = Self { layout, steps, number: 1, folded: 0, parsers, segments, spare };
         // A crash before this leaves empty folders, in which a store can still be made.
         if store.write_manifest()? { Ok(store) } else { Err(exists()) }
     }

@@ -5,16 +5,17 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use ascribe_model::{Event, Role, SourceRef, Timestamp};
+use ascribe_model::{Role, SourceRef, Timestamp};
 use hashbrown::HashMap;
 
 use crate::cell::Columns;
 use crate::entry::Record;
 use crate::error::WriteError;
 use crate::intern::{Keys, Order};
+use crate::outline::Outline;
 use crate::summary::{EventTotals, StreamSummary};
 use crate::table_file::TableWriter;
-use crate::tables::{CoverageColumns, CoverageRow, SightingColumns, SightingRow};
+use crate::tables::{CoverageColumns, CoverageRow, EventRow, SightingColumns, SightingRow};
 
 const HOUR_NS: i64 = 3_600 * 1_000_000_000;
 
@@ -33,41 +34,40 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Counts a record in the stream of its first event; `false` where it has none.
-    pub(crate) fn add_record(&mut self, record: &Record<'_>) -> bool {
-        let Some(event) = record.events.first() else { return false };
-        let number = self.number(&event.source);
+    /// Counts a record in the stream of its first event.
+    pub(crate) fn add_record(&mut self, record: &Record<'_>, first: &Outline<'_>) {
+        let number = self.number(first);
         let stream = &mut self.streams[number];
         stream.records += 1;
         stream.withheld += u64::from(record.withheld);
         stream.bytes += record.span_length;
-        true
     }
 
     /// Counts a further delivery of an event.
-    pub(crate) fn add_repeat(&mut self, event: &Event) {
-        let number = self.number(&event.source);
+    pub(crate) fn add_repeat(&mut self, event: &Outline<'_>) {
+        let number = self.number(event);
         self.streams[number].events.repeats += 1;
     }
 
     /// Counts an event at its first sighting. `numbers` are those of its keys, in its order.
-    pub(crate) fn add(&mut self, event: &Event, numbers: &[u32], keys: &mut Keys) {
-        let time = event.time.at;
+    pub(crate) fn add(&mut self, event: &Outline<'_>, numbers: &[u32], keys: &mut Keys) {
+        let time = event.row.time;
         let hour = time.map(hour_of);
-        let number = self.number(&event.source);
+        let number = self.number(event);
         self.streams[number].events.add(time);
         self.coverage.add((number, hour), time);
-        let Some(credential) = &event.credential else { return };
-        let listed = || event.keys.iter().zip(numbers.iter().copied());
-        let used = listed().find(|(key, _)| credential.uid.names(key)).map(|(_, number)| number);
-        let credential = used.unwrap_or_else(|| {
-            let uid = &credential.uid;
-            keys.intern(uid.kind.name(), &uid.scope, &uid.value)
+        let Some(credential) = event.row.credential else { return };
+        let listed = event.credential.and_then(|place| numbers.get(place as usize).copied());
+        let credential = listed.unwrap_or_else(|| {
+            let kind = event.row.credential_kind.unwrap_or_default();
+            keys.intern(kind, event.row.credential_scope.unwrap_or_default(), credential)
         });
         let mut has_workload = false;
-        for (_, workload) in listed().filter(|(key, _)| key.role == Role::Workload) {
-            self.sightings.add((credential, Some(workload), hour), time);
-            has_workload = true;
+        for (key, &workload) in event.keys().zip(numbers) {
+            if key.role == Role::Workload {
+                self.sightings.add((credential, Some(workload), hour), time);
+                has_workload = true;
+            }
         }
         if !has_workload {
             self.sightings.add((credential, None, hour), time);
@@ -115,15 +115,21 @@ impl Sums {
         Ok(streams)
     }
 
-    fn number(&mut self, source: &SourceRef) -> usize {
-        if self.streams.get(self.recent).is_some_and(|stream| stream.stream == *source) {
+    fn number(&mut self, event: &Outline<'_>) -> usize {
+        let EventRow { source, scope, partition, .. } = event.row;
+        let recent = self.streams.get(self.recent).map(|known| &known.stream);
+        if recent
+            .is_some_and(|it| it.kind == source && it.scope == scope && it.partition.as_deref() == partition)
+        {
             return self.recent;
         }
-        let known = self.numbers.get(source).copied();
+        let (kind, scope) = (source.to_owned(), scope.to_owned());
+        let stream = SourceRef { kind, scope, partition: partition.map(str::to_owned) };
+        let known = self.numbers.get(&stream).copied();
         self.recent = known.unwrap_or_else(|| {
-            self.numbers.insert(source.clone(), self.streams.len());
+            self.numbers.insert(stream.clone(), self.streams.len());
             self.streams.push(StreamSummary {
-                stream: source.clone(),
+                stream,
                 records: 0,
                 withheld: 0,
                 bytes: 0,

@@ -23,15 +23,15 @@ use crate::error::{Damage, ReadError, WriteError};
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 
+/// Rows that are encoded at a time.
+const ENCODED_ROWS: usize = 8 * 1024;
+
 /// Bytes of text in a column at which rows are encoded early. Arrow counts the bytes of a column in 31 bits, and texts
 /// are as long as a hostile record makes them.
 const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Rows between two looks at the bytes of text: few enough that 16 of the longest records stay below 2 GiB.
 const ROWS_BETWEEN_CHECKS: usize = 16;
-
-/// Bytes of a text that statistics keep.
-const STATISTICS_BYTES: usize = 64;
 
 /// Collects the rows of one table and encodes them, a row group at a time: encoding 40 columns by turns drives each
 /// other's state out of the processor's cache, so it pays to stay with one.
@@ -51,7 +51,7 @@ impl<C: Columns> TableWriter<C> {
     pub(crate) fn push(&mut self, row: C::Row<'_>) -> Result<(), WriteError> {
         self.columns.push(row);
         self.buffered += 1;
-        let full = self.buffered == ROW_GROUP_ROWS
+        let full = self.buffered == ENCODED_ROWS
             || (self.buffered.is_multiple_of(ROWS_BETWEEN_CHECKS)
                 && self.columns.text_bytes_max() > TEXT_BYTES_MAX);
         if full { self.encode() } else { Ok(()) }
@@ -100,15 +100,13 @@ fn properties<C: Columns>() -> Result<WriterProperties, ParquetError> {
         .set_created_by("ascribe store 1".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_statistics_truncate_length(Some(STATISTICS_BYTES));
+        .set_data_page_row_count_limit(PAGE_ROWS);
     for column in C::COLUMNS {
         let path = ColumnPath::from(column.name);
         builder = match column.packing {
-            Packing::Choice => builder
+            Packing::Dictionary => builder
                 .set_column_dictionary_enabled(path.clone(), true)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
-            Packing::Dictionary => builder.set_column_dictionary_enabled(path, true),
             Packing::Distinct => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use ascribe_model::Timestamp;
 use ascribe_store::{
-    Entry, Object, ObjectTotals, Record, Reject, SegmentBuilder, Span, Store, Stream, TABLES,
+    Entry, Object, ObjectTotals, Outlines, Record, Reject, SegmentBuilder, Span, Store, Stream, TABLES,
 };
 
 /// For each table: how many rows, and the type of each column. Then some values, as another engine sees them.
@@ -92,6 +92,8 @@ fn fold(folder: &Path) {
         for leaf in range.clone() {
             let received_at = Timestamp::from_nanoseconds(1_780_000_000_123_456_789);
             let events = [generated::event(if leaf == 250 { 1 } else { leaf })];
+            let mut outlines = Outlines::default();
+            let at = outlines.push(&events);
             let record = Record {
                 leaf,
                 object: Some(0),
@@ -99,7 +101,7 @@ fn fold(folder: &Path) {
                 received_at,
                 withheld: leaf == 5,
                 span_length: 10,
-                events: &events,
+                events: outlines.record(at),
             };
             let span = Span { offset: 1, length: 2 };
             let reject =

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use ascribe_model::{Event, EventId, KeyKind, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    Entry, FinishError, Object, ObjectTotals, OpenError, PublishError, PushError, RANGE, ReadError, Record,
-    Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
+    Entry, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE, ReadError,
+    Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
 };
 
 /// Every how many leaves a leaf holds a record; the others are kept short, so that a range is quick to fill.
@@ -62,6 +62,7 @@ impl Ledger {
         let received_at = Timestamp::from_nanoseconds(1_780_000_000_000_000_000 + leaf.cast_signed());
         let content = self.leaf(leaf);
         let digest = format!("sha256:{:04x}", leaf / 50 % 400);
+        let mut outlines = Outlines::default();
         let entry = match &content {
             Leaf::Record(events) => Entry::Record(Record {
                 leaf,
@@ -70,7 +71,10 @@ impl Ledger {
                 received_at,
                 withheld: leaf.is_multiple_of(3),
                 span_length: 100,
-                events,
+                events: {
+                    let at = outlines.push(events);
+                    outlines.record(at)
+                },
             }),
             Leaf::Reject => Entry::Reject(Reject {
                 leaf,
@@ -154,8 +158,7 @@ fn names(event: &Event) -> impl Iterator<Item = (KeyRef, Role)> {
     let subjects = event.effects.iter().filter_map(|effect| effect.subject.as_ref());
     let names =
         std::iter::once(&event.actor).chain(subjects).flat_map(|it| it.name.iter().chain(&it.session_name));
-    let names = names.map(|name| (own_key("name", name), Role::Name));
-    names.chain([(own_key("ascribe.event", &event.id.to_string()), Role::Native)])
+    names.map(|name| (own_key("name", name), Role::Name))
 }
 
 fn own_key(kind: &'static str, value: &str) -> KeyRef {
@@ -284,27 +287,31 @@ fn repeats_are_told_within_a_segment_and_across_segments() {
             events,
         })
     };
-    let first = [old.clone(), undated.clone()];
-    let second = [new.clone(), old.clone(), undated.clone(), new.clone()];
+    let mut outlines = Outlines::default();
+    let first = outlines.push(&[old.clone(), undated.clone()]);
+    let again = outlines.push(std::slice::from_ref(&old));
+    let second = outlines.push(&[new.clone(), old.clone(), undated.clone(), new.clone()]);
+    let [first, again, second] = [first, again, second].map(|at| outlines.record(at));
     let mut builder = SegmentBuilder::new(0, &store);
     assert_eq!(builder.push(Entry::Other { leaf: 0 }).unwrap(), []);
-    assert_eq!(builder.push(record(1, &first)).unwrap(), [Sighting::First; 2]);
+    assert_eq!(builder.push(record(1, first)).unwrap(), [Sighting::First; 2]);
     let repeat = |first_leaf| Sighting::Repeat { first_leaf };
-    assert_eq!(builder.push(record(2, &first[..1])).unwrap(), [repeat(1)]);
+    assert_eq!(builder.push(record(2, again)).unwrap(), [repeat(1)]);
     let segment = builder.finish(3).unwrap();
     store.publish(vec![segment], 3).unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     let mut builder = SegmentBuilder::new(3, &store);
-    let told = builder.push(record(3, &second)).unwrap();
+    let told = builder.push(record(3, second)).unwrap();
     assert_eq!(told, [Sighting::First, repeat(1), repeat(1), repeat(3)]);
     let segment = builder.finish(4).unwrap();
     assert_eq!((segment.summary().events.count, segment.summary().events.repeats), (1, 3));
     store.publish(vec![segment], 4).unwrap();
     for (event, times, leaf) in [(&old, 2, 1), (&undated, 1, 1), (&new, 1, 3)] {
         assert_eq!(store.deliveries(event.id).unwrap(), times);
-        let key = own_key("ascribe.event", &event.id.to_string());
-        assert_eq!(store.leaves(&key, &[Role::Native], None, 9).unwrap().leaves, [leaf]);
+        assert_eq!(store.event(event.id).unwrap(), Some(leaf));
+        assert_eq!(store.events_begun(&event.id.to_string()[..20], 9).unwrap(), [leaf]);
     }
+    assert_eq!(store.event(EventId([0; 32])).unwrap(), None);
     assert_eq!(store.deliveries(EventId([0; 32])).unwrap(), 0);
 }
 
@@ -431,9 +438,9 @@ fn what_is_not_a_store_of_this_version_is_refused() {
     Store::create(folder.path(), parsers()).unwrap();
     assert!(Store::create(folder.path(), parsers()).is_err());
     let path = folder.path().join("manifest/2.json");
-    overwrite(&path, br#"{"manifest":{"format":2,"shape":"new"}}"#);
+    overwrite(&path, br#"{"manifest":{"format":1,"shape":"old"}}"#);
     let outcome = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(outcome, OpenError::Version { expected: 1, found: 2, .. }), "{outcome:?}");
+    assert!(matches!(outcome, OpenError::Version { expected: 2, found: 1, .. }), "{outcome:?}");
     assert!(outcome.hint().is_some());
     fs::remove_file(&path).unwrap();
     overwrite(&folder.path().join("manifest/02.json"), b"not a manifest");

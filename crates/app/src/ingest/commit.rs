@@ -7,7 +7,7 @@ use std::time::Duration;
 use ascribe_ledger::{Draft, Kind, Ledger};
 use ascribe_model::{KeyKind, KeyRef, ObjectClosed, ObjectEntry, Role, StreamEntry, Timestamp};
 use ascribe_sources::RejectReason;
-use ascribe_store::{RANGE, Store};
+use ascribe_store::{Outlines, RANGE, Store};
 
 use super::InputObject;
 use super::piece::{Batch, Buffers, Content, Folded, Message, ObjectStart, Piece, withheld_values};
@@ -37,6 +37,8 @@ pub struct Appended {
     pub received_at: Timestamp,
     /// The entries, in leaf order.
     pub entries: Vec<Folded>,
+    /// Buffers with the events of the entries.
+    pub outlines: Vec<Outlines>,
 }
 
 /// Writes what the workers send.
@@ -197,19 +199,23 @@ impl<'a> Committer<'a> {
     fn batch(&mut self, name: &str, batch: Batch, current: Option<&Current>) -> Result<(), IngestError> {
         let object = current.map(|current| current.opened);
         let position = self.group.batches.len();
+        self.report.count_events(&batch.said);
+        if batch.said.unnamed {
+            self.report.tell_unnamed(name);
+        }
+        let mut streams = vec![None; batch.said.streams.len()];
         for (index, piece) in batch.pieces.iter().enumerate() {
             let (kind, stream) = match &piece.content {
-                Content::Record { spliced, events, .. } => {
+                Content::Record { spliced, saying, .. } => {
                     self.report.records += 1;
                     self.report.withheld += u64::from(spliced.is_some());
-                    self.report.count_events(events);
-                    self.report.tell_unnamed(name, events);
-                    let stream = events.first().map(|event| StreamEntry {
-                        source: event.source.kind.clone(),
-                        scope: event.source.scope.clone(),
-                        partition: event.source.partition.clone(),
-                    });
-                    (Kind::Record, stream.map(|stream| self.stream(stream)).transpose()?)
+                    // A stream is announced in front of the first record that names it.
+                    if let Some(named) = saying.stream
+                        && streams[named].is_none()
+                    {
+                        streams[named] = Some(self.stream(&batch.said.streams[named])?);
+                    }
+                    (Kind::Record, saying.stream.and_then(|named| streams[named]))
                 }
                 Content::Reject { header, .. } => {
                     self.report.count_reject(name, piece.span, header, hint_of(&header.reason));
@@ -229,21 +235,21 @@ impl<'a> Committer<'a> {
     }
 
     /// The leaf of a stream's entry; announces the stream if it is new.
-    fn stream(&mut self, stream: StreamEntry) -> Result<u64, IngestError> {
-        if let Some(&leaf) = self.streams.get(&stream) {
+    fn stream(&mut self, stream: &StreamEntry) -> Result<u64, IngestError> {
+        if let Some(&leaf) = self.streams.get(stream) {
             return Ok(leaf);
         }
-        let name = stream_name(&stream);
+        let name = stream_name(stream);
         let key = KeyRef { kind: STREAM_KIND, scope: String::new(), value: name.clone() };
         let known = self.known_streams.leaves(&key, &[Role::Native], None, 1).map_err(IngestError::Store)?;
         let leaf = if let Some(&leaf) = known.leaves.first() {
             leaf
         } else {
-            let bytes = serde_json::to_vec(&stream).map_err(IngestError::Form)?;
+            let bytes = serde_json::to_vec(stream).map_err(IngestError::Form)?;
             self.make(Kind::Stream, None, bytes, Folded::Stream(stream.clone()))
         };
         self.report.streams.insert(name);
-        self.streams.insert(stream, leaf);
+        self.streams.insert(stream.clone(), leaf);
         Ok(leaf)
     }
 
@@ -282,7 +288,8 @@ impl<'a> Committer<'a> {
             // The store publishes a complete range as soon as it has it, and must not be ahead of the checkpoint.
             self.ledger.checkpoint().map_err(IngestError::Checkpoint)?;
         }
-        let appended = Appended { received_at, entries: group.into_folded(self.buffers) };
+        let (entries, outlines) = group.into_folded(self.buffers);
+        let appended = Appended { received_at, entries, outlines };
         self.folder.send(ToStore::Appended(appended)).map_err(|_| IngestError::FolderStopped)
     }
 
@@ -346,27 +353,30 @@ impl Group {
         }
     }
 
-    /// What the entries mean to the store; the bytes are let go.
-    fn into_folded(self, buffers: &Buffers) -> Vec<Folded> {
-        let batches = self.batches.into_iter().map(|batch| {
+    /// What the entries mean to the store, and the buffers with their events; the bytes are let go.
+    fn into_folded(self, buffers: &Buffers) -> (Vec<Folded>, Vec<Outlines>) {
+        let mut pieces = Vec::with_capacity(self.batches.len());
+        let mut outlines = Vec::with_capacity(self.batches.len());
+        for batch in self.batches {
             buffers.give(batch.bytes);
-            batch.pieces.into_iter()
-        });
-        let mut pieces: Vec<_> = batches.collect();
+            pieces.push(batch.pieces.into_iter());
+            outlines.push(batch.said.outlines);
+        }
         let mut folded = Vec::with_capacity(self.entries.len());
         for pending in self.entries {
             let (stream, object) = (pending.stream, pending.object);
             folded.push(match pending.content {
                 PendingContent::Made(_, made) => made,
                 PendingContent::Piece(batch, _) => match pieces[batch].next() {
-                    Some(Piece { span, content: Content::Record { spliced, events, .. }, .. }) => {
+                    Some(Piece { span, content: Content::Record { spliced, saying, .. }, .. }) => {
                         Folded::Record {
                             object,
                             stream,
                             withheld: spliced.is_some(),
                             withheld_values: spliced.as_deref().map(withheld_values).unwrap_or_default(),
                             span_length: span.length,
-                            events,
+                            buffer: batch,
+                            events: saying.events,
                         }
                     }
                     Some(Piece { span, content: Content::Reject { header, entry, withheld }, .. }) => {
@@ -377,7 +387,7 @@ impl Group {
                 },
             });
         }
-        folded
+        (folded, outlines)
     }
 }
 

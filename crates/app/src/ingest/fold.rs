@@ -9,8 +9,8 @@ use ascribe_model::{ConfigEntry, ObjectEntry, RejectHeader, StreamEntry, Timesta
 use ascribe_sources::json::{AtEnd, Prefix, Tape};
 use ascribe_sources::{Context, Reading, Received, Source};
 use ascribe_store::{
-    Config, Entry, Object, ObjectTotals, RANGE, Record, Reject, SegmentBuilder, Sighting, Store, Stream,
-    WithheldValues,
+    Config, Entry, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting, Store,
+    Stream, WithheldValues,
 };
 
 use super::piece::{Folded, WithheldValue, withheld_values};
@@ -84,13 +84,18 @@ impl Folder {
 
     /// Takes the entry behind the last one in. At the end of a range its segment is published: the caller sees to it
     /// that a checkpoint covers it by then.
-    pub fn push(&mut self, received_at: Timestamp, folded: &Folded) -> Result<(), CatchUpError> {
+    pub fn push(
+        &mut self,
+        received_at: Timestamp,
+        folded: &Folded,
+        outlines: &[Outlines],
+    ) -> Result<(), CatchUpError> {
         let leaf = self.next;
         let builder = match &mut self.builder {
             Some(builder) => builder,
             none => none.insert(SegmentBuilder::new(leaf, &self.store)),
         };
-        for sighting in push(builder, leaf, received_at, folded)? {
+        for sighting in push(builder, leaf, received_at, (folded, outlines))? {
             match sighting {
                 Sighting::First => self.counted.new += 1,
                 Sighting::Repeat { .. } => self.counted.repeated += 1,
@@ -124,13 +129,16 @@ pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError>
         return Err(CatchUpError::StoreAhead { folded: store.folded(), size });
     }
     let mut rereader = Rereader::new(reader);
+    let mut outlines = [Outlines::default()];
     let mut read = 0;
     for range in store.plan(size) {
         let mut builder = SegmentBuilder::new(range.start, store);
         for entry in reader.entries(range.clone()) {
             let entry = entry?;
             let received_at = Timestamp::from_nanoseconds(entry.envelope().received_at);
-            push(&mut builder, entry.leaf(), received_at, &rereader.folded(&entry)?)?;
+            outlines[0].clear();
+            let folded = rereader.folded(&entry, &mut outlines[0])?;
+            push(&mut builder, entry.leaf(), received_at, (&folded, &outlines))?;
             read += 1;
         }
         let end = range.end;
@@ -160,8 +168,12 @@ impl<'a> Rereader<'a> {
         Self { reader, tape: Tape::new(), scopes: BTreeMap::new(), last: None }
     }
 
-    /// What the entry is to the store.
-    pub fn folded(&mut self, entry: &ascribe_ledger::Entry) -> Result<Folded, ascribe_ledger::ReadError> {
+    /// What the entry is to the store; its events go into `outlines`.
+    fn folded(
+        &mut self,
+        entry: &ascribe_ledger::Entry,
+        outlines: &mut Outlines,
+    ) -> Result<Folded, ascribe_ledger::ReadError> {
         let envelope = entry.envelope();
         let span = envelope.span.unwrap_or(ascribe_ledger::Span { offset: 0, length: 0 });
         Ok(match envelope.kind {
@@ -171,7 +183,8 @@ impl<'a> Rereader<'a> {
                 withheld: envelope.withheld(),
                 withheld_values: withheld_in(entry),
                 span_length: span.length,
-                events: self.events(entry)?,
+                buffer: 0,
+                events: outlines.push(&self.events(entry)?),
             },
             Kind::Reject => Folded::Reject {
                 object: envelope.object,
@@ -247,18 +260,20 @@ fn push<'b>(
     builder: &'b mut SegmentBuilder,
     leaf: u64,
     received_at: Timestamp,
-    folded: &Folded,
+    (folded, outlines): (&Folded, &[Outlines]),
 ) -> Result<&'b [Sighting], CatchUpError> {
     let entry = match folded {
-        Folded::Record { object, stream, withheld, span_length, events, .. } => Entry::Record(Record {
-            leaf,
-            object: *object,
-            stream: *stream,
-            received_at,
-            withheld: *withheld,
-            span_length: *span_length,
-            events,
-        }),
+        Folded::Record { object, stream, withheld, span_length, buffer, events, .. } => {
+            Entry::Record(Record {
+                leaf,
+                object: *object,
+                stream: *stream,
+                received_at,
+                withheld: *withheld,
+                span_length: *span_length,
+                events: outlines[*buffer].record(*events),
+            })
+        }
         Folded::Reject { object, span, reason, .. } => Entry::Reject(Reject {
             leaf,
             object: *object,
@@ -278,23 +293,30 @@ fn push<'b>(
         Folded::Other => Entry::Other { leaf },
     };
     builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })?;
-    note_withheld(builder, folded);
+    note_withheld(builder, (folded, outlines));
     Ok(builder.sightings())
 }
 
-fn note_withheld(builder: &mut SegmentBuilder, folded: &Folded) {
+fn note_withheld(builder: &mut SegmentBuilder, (folded, outlines): (&Folded, &[Outlines])) {
     let (values, event) = match folded {
-        Folded::Record { withheld_values, events, .. } => (withheld_values, events.first()),
+        Folded::Record { withheld_values, .. } | Folded::Reject { withheld_values, .. }
+            if withheld_values.is_empty() =>
+        {
+            return;
+        }
+        Folded::Record { withheld_values, buffer, events, .. } => {
+            (withheld_values, outlines[*buffer].record(*events).first())
+        }
         Folded::Reject { withheld_values, .. } => (withheld_values, None),
         _ => return,
     };
     for value in values {
         builder.note_withheld(&WithheldValues {
-            source: event.map_or("", |event| &event.source.kind),
+            source: event.map_or("", |(source, _)| source),
             rule: &value.rule,
             method: value.method,
             count: value.count,
-            time: event.and_then(|event| event.time.at),
+            time: event.and_then(|(_, time)| time),
         });
     }
 }

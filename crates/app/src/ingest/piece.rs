@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ascribe_ledger::Span;
-use ascribe_model::{Event, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
+use ascribe_model::{Event, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry, Timestamp};
+use ascribe_store::{Outlined, Outlines};
 
 use crate::capture::SealedValue;
 
@@ -65,31 +66,116 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// The pieces in it, in order.
     pub pieces: Vec<Piece>,
+    /// What its records say.
+    pub said: Said,
 }
 
-/// Buffers of batches that were committed, for those to come: a buffer of a mebibyte that is asked for anew costs as
+/// What the records of a batch say, in the form in which the store takes it in.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// The events.
+    pub outlines: Outlines,
+    /// Streams that the records name, in the order in which they are named first.
+    pub streams: Vec<StreamEntry>,
+    /// Events without a readable time.
+    pub undated: u64,
+    /// First and last event time.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Whether a record does not say where it comes from.
+    pub unnamed: bool,
+}
+
+/// Memory of batches that were committed, for those to come: a buffer of a mebibyte that is asked for anew costs as
 /// much as parsing a tenth of what it holds.
 #[derive(Debug, Default)]
-pub struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub struct Buffers {
+    bytes: Mutex<Vec<Vec<u8>>>,
+    outlines: Mutex<Vec<Outlines>>,
+}
 
 impl Buffers {
     /// More would only hold memory.
     const KEPT_MAX: usize = 16;
+    /// One that grew beyond this for a large record would pin its memory.
+    const BYTES_MAX: usize = 4 * 1024 * 1024;
 
     /// An empty buffer.
     pub fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Gives a buffer back.
     pub fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that grew for a large record would pin its memory.
-        if kept.len() < Self::KEPT_MAX && buffer.capacity() <= 4 * 1024 * 1024 {
+        let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < Self::KEPT_MAX && buffer.capacity() <= Self::BYTES_MAX {
             kept.push(buffer);
         }
     }
+
+    /// Room for what records say.
+    pub fn take_outlines(&self) -> Outlines {
+        self.outlines.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives the room back.
+    pub fn give_outlines(&self, mut outlines: Outlines) {
+        let small = outlines.bytes() <= Self::BYTES_MAX;
+        outlines.clear();
+        let mut kept = self.outlines.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < Self::KEPT_MAX && small {
+            kept.push(outlines);
+        }
+    }
+}
+
+impl Said {
+    /// Coverage hint of an event whose record does not name its scope (`docs/formats/event.md`).
+    const UNNAMED_HINT: &str = "scope_unnamed";
+
+    /// Nothing yet, with room for more.
+    pub fn with_room(outlines: Outlines) -> Self {
+        Self { outlines, ..Self::default() }
+    }
+
+    /// Adds the events of one record, and says where they lie and which of the streams they are of.
+    pub fn add(&mut self, events: &[Event]) -> Saying {
+        for event in events {
+            match event.time.at {
+                Some(at) => {
+                    self.span =
+                        Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+                }
+                None => self.undated += 1,
+            }
+            self.unnamed |= event.coverage_hints.iter().any(|hint| hint.kind == Self::UNNAMED_HINT);
+        }
+        Saying { events: self.outlines.push(events), stream: events.first().map(|event| self.stream(event)) }
+    }
+
+    fn stream(&mut self, event: &Event) -> usize {
+        let source = &event.source;
+        let same = |known: &StreamEntry| {
+            known.source == source.kind && known.scope == source.scope && known.partition == source.partition
+        };
+        self.streams.iter().position(same).unwrap_or_else(|| {
+            self.streams.push(StreamEntry {
+                source: source.kind.clone(),
+                scope: source.scope.clone(),
+                partition: source.partition.clone(),
+            });
+            self.streams.len() - 1
+        })
+    }
+}
+
+/// What one record says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Saying {
+    /// Its events.
+    pub events: Outlined,
+    /// Position of its stream in [`Said::streams`]; none where it has no event.
+    pub stream: Option<usize>,
 }
 
 /// A record or a reject.
@@ -111,7 +197,7 @@ pub enum Content {
         /// The bytes to keep, where something was withheld from those received.
         spliced: Option<Vec<u8>>,
         /// What it says.
-        events: Vec<Event>,
+        saying: Saying,
         /// Values that have to be durable before the record is.
         sealed: Vec<SealedValue>,
     },
@@ -141,8 +227,10 @@ pub enum Folded {
         withheld_values: Vec<WithheldValue>,
         /// Length in the object, in bytes.
         span_length: u64,
-        /// What it says.
-        events: Vec<Event>,
+        /// Number of the buffer in which its events lie, among those of its group.
+        buffer: usize,
+        /// Where they lie in it.
+        events: Outlined,
     },
     /// A reject.
     Reject {

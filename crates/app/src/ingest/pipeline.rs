@@ -104,7 +104,8 @@ pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, In
     let (order_in, order_out) = sync_channel(plan.workers.get() * 2);
     let next = Mutex::new((plan.objects.iter(), order_in));
     thread::scope(|scope| {
-        let folding = scope.spawn(move || fold(store, &folder_out));
+        let given_back = &buffers;
+        let folding = scope.spawn(move || fold(store, &folder_out, given_back));
         for _ in 0..plan.workers.get() {
             scope.spawn(|| work(&next, &reads));
         }
@@ -161,14 +162,19 @@ fn commit<'a>(
 
 /// Folds what is appended. The last segment is published only once a checkpoint covers it: a store is never ahead of
 /// the ledger that readers see.
-fn fold(store: Store, messages: &Receiver<ToStore>) -> Result<Option<(Store, Folding)>, CatchUpError> {
+fn fold(
+    store: Store,
+    messages: &Receiver<ToStore>,
+    buffers: &Buffers,
+) -> Result<Option<(Store, Folding)>, CatchUpError> {
     let mut folder = Folder::new(store);
     for message in messages {
         match message {
             ToStore::Appended(group) => {
                 for entry in &group.entries {
-                    folder.push(group.received_at, entry)?;
+                    folder.push(group.received_at, entry, &group.outlines)?;
                 }
+                group.outlines.into_iter().for_each(|outlines| buffers.give_outlines(outlines));
             }
             ToStore::Committed => return folder.finish().map(Some),
         }

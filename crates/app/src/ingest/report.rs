@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ascribe_model::{Event, RejectHeader, Timestamp};
+use ascribe_model::{RejectHeader, Timestamp};
 use serde::Serialize;
 
-use super::piece::Notice;
+use super::piece::{Notice, Said};
 
 /// Rejects that a report shows with their place; the others are only counted.
 const EXAMPLES_MAX: usize = 50;
-/// Coverage hint of an event whose record does not name its scope (`docs/formats/event.md`).
-const UNNAMED_HINT: &str = "scope_unnamed";
 /// Notices that a report holds of what the records themselves say.
 const NOTICES_MAX: usize = 100;
 /// Rejects of one reason in one object that it shows.
@@ -94,27 +92,18 @@ pub struct RejectExample {
 }
 
 impl IngestReport {
-    /// Counts a record's events as read; whether each is new is known only when the store has folded it.
-    pub fn count_events(&mut self, events: &[Event]) {
-        for event in events {
-            match event.time.at {
-                Some(at) => {
-                    self.first = Some(self.first.map_or(at, |first| first.min(at)));
-                    self.last = Some(self.last.map_or(at, |last| last.max(at)));
-                }
-                None => self.undated += 1,
-            }
+    /// Counts events as read; whether each is new is known only when the store has folded it.
+    pub fn count_events(&mut self, said: &Said) {
+        self.undated += said.undated;
+        if let Some((first, last)) = said.span {
+            self.first = Some(self.first.map_or(first, |known| known.min(first)));
+            self.last = Some(self.last.map_or(last, |known| known.max(last)));
         }
     }
 
     /// Says once for each object when its records do not say where they come from.
-    pub fn tell_unnamed(&mut self, object: &str, events: &[Event]) {
-        let unnamed =
-            events.iter().any(|event| event.coverage_hints.iter().any(|hint| hint.kind == UNNAMED_HINT));
-        if unnamed
-            && self.notices.last().is_none_or(|last| last.object != object)
-            && self.notices.len() < NOTICES_MAX
-        {
+    pub fn tell_unnamed(&mut self, object: &str) {
+        if self.notices.last().is_none_or(|last| last.object != object) && self.notices.len() < NOTICES_MAX {
             self.notices.push(Notice {
                 object: object.to_owned(),
                 message: "its records do not say which cluster they come from; they count as `unnamed`"

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::InputObject;
 use super::decode::{DecodeFault, Decoder};
 use super::known::{Known, KnownError};
-use super::piece::{Batch, Buffers, Content, Message, Notice, ObjectStart, Piece};
+use super::piece::{Batch, Buffers, Content, Message, Notice, ObjectStart, Piece, Said};
 use super::progress::Progress;
 use crate::capture::{Capture, Captured};
 
@@ -168,6 +168,8 @@ struct Work<'a> {
     /// Offset of the buffer's first byte in the object.
     offset: u64,
     totals: ObjectClosed,
+    /// What the records of the batch at hand say.
+    said: Said,
     /// Parts of records that could not be read, with the offset of the record.
     unread: Vec<(u64, UnreadPart)>,
     /// Why the policy could not be applied to a record.
@@ -186,6 +188,7 @@ impl<'a> Work<'a> {
             buffer: Vec::new(),
             offset: 0,
             totals,
+            said: Said::default(),
             unread: Vec::new(),
             uncapturable: None,
         }
@@ -239,6 +242,7 @@ impl<'a> Work<'a> {
     /// Cuts what is in the buffer into pieces. Also says whether the input ended inside a list of records.
     fn frame(&mut self, at_end: AtEnd) -> (Batch, bool) {
         let mut pieces = Vec::new();
+        self.said = Said::with_room(self.reads.buffers.take_outlines());
         let (mut at, mut open) = (0, false);
         loop {
             let length = match self.framer.next(&self.buffer[at..], at_end) {
@@ -268,7 +272,7 @@ impl<'a> Work<'a> {
         rest.extend_from_slice(&self.buffer[at..]);
         let mut bytes = std::mem::replace(&mut self.buffer, rest);
         bytes.truncate(at);
-        (Batch { bytes, pieces }, open)
+        (Batch { bytes, pieces, said: std::mem::take(&mut self.said) }, open)
     }
 
     fn record(&mut self, range: std::ops::Range<usize>) -> Option<Piece> {
@@ -284,7 +288,7 @@ impl<'a> Work<'a> {
                 self.last = Some(record.source);
                 match self.reads.capture.capture(record, &self.reads.context) {
                     Ok(captured) => {
-                        let (content, unread) = record_content(captured);
+                        let (content, unread) = record_content(captured, &mut self.said);
                         self.unread.extend(unread.into_iter().map(|part| (span.offset, part)));
                         content
                     }
@@ -368,7 +372,7 @@ impl<'a> Work<'a> {
                 let span = Span { offset: self.offset, length: 0 };
                 let content = Content::Reject { header, entry, withheld };
                 let piece = Piece { span, range: 0..rest.len(), content };
-                send(Message::Batch(Batch { bytes: rest, pieces: vec![piece] }))?;
+                send(Message::Batch(Batch { bytes: rest, pieces: vec![piece], said: Said::default() }))?;
             }
             if ended {
                 return Ok(());
@@ -404,12 +408,12 @@ impl<'a> Work<'a> {
     }
 }
 
-fn record_content(captured: Captured<'_>) -> (Content, Vec<UnreadPart>) {
+fn record_content(captured: Captured<'_>, said: &mut Said) -> (Content, Vec<UnreadPart>) {
     let Captured { record, sealed } = captured;
     let is_spliced = !record.record.withheld.is_empty() || record.has_withheld();
     let record = record.record;
     let spliced = is_spliced.then(|| record.captured.into_owned());
-    (Content::Record { spliced, events: record.events, sealed }, record.unread)
+    (Content::Record { spliced, saying: said.add(&record.events), sealed }, record.unread)
 }
 
 fn reject_content(rejected: &ReadReject<'_>) -> Content {

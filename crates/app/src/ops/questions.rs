@@ -7,8 +7,8 @@ use std::sync::Arc;
 use ascribe_assess::{Direction, Evidence, EvidenceError};
 use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
-    Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyKind, KeyRef,
-    Premise, ProofSide, Question, RejectTally, Role, ShowDetail, SourcesDetail, Verdict, Withheld,
+    Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyRef, Premise,
+    ProofSide, Question, RejectTally, ShowDetail, SourcesDetail, Verdict, Withheld,
 };
 
 use base64::Engine as _;
@@ -91,12 +91,10 @@ pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
         Ok(event) => event,
         Err(suggestions) => return Ok(finished(&evidence, nothing(&evidence, asked, suggestions))),
     };
-    let key =
-        KeyRef { kind: KeyKind::new("ascribe.event"), scope: String::new(), value: event.id.to_string() };
-    let leaves =
-        evidence.store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(QuestionError::Store)?;
-    let sightings = leaves.total + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
-    let leaf = leaves.leaves.first().copied().or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
+    let first = evidence.store.event(event.id).map_err(QuestionError::Store)?;
+    let sightings =
+        u64::from(first.is_some()) + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
+    let leaf = first.or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
     let entry = evidence.reader.proven_entry(leaf)?;
     let body = shown(&evidence, asked, &event, entry.captured(), sightings);
     let mut answer = finished(&evidence, body);

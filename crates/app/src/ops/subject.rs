@@ -42,14 +42,17 @@ pub fn resolve(evidence: &OpenEvidence, text: &str, sought: Sought) -> Result<Re
             return pick(evidence, text, &exact, sought).map(Resolved::Subject);
         }
     }
+    let events = events_begun(evidence, &readings)?;
     for wanted in &readings {
         let begun = fitting(wanted, evidence.store.find_prefix(wanted.value, NAMES_MAX))?;
         let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
-        match values.len() {
-            0 => {}
-            1 => return pick(evidence, text, &begun, sought).map(Resolved::Subject),
+        match (values.len(), events.as_slice()) {
+            (0, []) => {}
+            (0, [one]) => return Ok(Resolved::Subject(Subject::Event(Arc::clone(one)))),
+            (1, []) => return pick(evidence, text, &begun, sought).map(Resolved::Subject),
             _ => {
-                let names = begun.iter().map(|found| found.key.to_string()).collect();
+                let events = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
+                let names = begun.iter().map(|found| found.key.to_string()).chain(events).collect();
                 return Err(QuestionError::Several { text: text.to_owned(), names });
             }
         }
@@ -87,6 +90,20 @@ fn readings(text: &str) -> Vec<Wanted<'_>> {
         }));
     }
     readings
+}
+
+/// Events whose id begins with what was typed, in the order of ids.
+fn events_begun(evidence: &OpenEvidence, readings: &[Wanted<'_>]) -> Result<Vec<Arc<Event>>, QuestionError> {
+    let mut events = BTreeMap::new();
+    for wanted in readings.iter().filter(|wanted| wanted.kind.is_none_or(|kind| kind == EVENT_KIND)) {
+        let leaves = evidence.store.events_begun(wanted.value, NAMES_MAX).map_err(QuestionError::Store)?;
+        for leaf in leaves {
+            let at_leaf = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
+            let begun = at_leaf.into_iter().filter(|event| event.id.to_string().starts_with(wanted.value));
+            events.extend(begun.map(|event| (event.id, event)));
+        }
+    }
+    Ok(events.into_values().collect())
 }
 
 fn fitting(
@@ -170,8 +187,7 @@ fn events_of(evidence: &OpenEvidence, found: &[&Found]) -> Result<Vec<Arc<Event>
             .map_err(QuestionError::Store)?;
         for leaf in leaves.leaves {
             for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
-                let own = found.key.kind.name() == EVENT_KIND && event.id.to_string() == found.key.value;
-                if own || event.keys.iter().any(|key| key.role == Role::Native && found.key.names(key)) {
+                if event.keys.iter().any(|key| key.role == Role::Native && found.key.names(key)) {
                     events.insert((event.time.at, event.id), event);
                 }
             }

@@ -38,6 +38,12 @@ impl Occasions {
     /// Most occasions that a segment can hold.
     pub(crate) const LIMIT: u32 = 1 << OCCASION_BITS;
 
+    /// Forgets all occasions; the memory stays for others.
+    pub(crate) fn clear(&mut self) {
+        self.moments.clear();
+        self.postings.clear();
+    }
+
     /// Starts an occasion; the postings that follow belong to it.
     pub(crate) fn start(&mut self, leaf: u64, time: Option<Timestamp>) {
         self.moments.push(Occasion { leaf, time });
@@ -95,24 +101,52 @@ pub(crate) fn encode(
         gaps: Vec::new(),
     };
     let mut written = 0;
+    let mut put = |key: &OpenKey| -> Result<(), WriteError> {
+        let group = &mut grouped[key.group.clone()];
+        // A key may have been numbered for a sum alone, without standing in an event's list.
+        if group.is_empty() {
+            return Ok(());
+        }
+        written += 1;
+        group.sort_unstable();
+        payload.fill(group);
+        let kind_and_scope = [kind_places[key.kind as usize], scope_places[key.scope as usize]];
+        blocks.push(&key.value, kind_and_scope, &payload.out)
+    };
     let mut gathered = Gathered::default();
+    let mut open = OpenKey::default();
     let mut bounds = starts.windows(2);
     for numbers in order.numbers.chunks(GATHERED_KEYS) {
         gathered.fill(keys, numbers);
         for (key, bounds) in gathered.keys.iter().zip(&mut bounds) {
-            let group = &mut grouped[bounds[0]..bounds[1]];
-            // A key may have been numbered for a sum alone, without standing in an event's list.
-            if group.is_empty() {
+            let value = &gathered.values[key.value.clone()];
+            if open.kind == key.kind && open.scope == key.scope && open.value == value {
+                open.group.end = bounds[1];
                 continue;
             }
-            written += 1;
-            group.sort_unstable();
-            payload.fill(group);
-            let kind_and_scope = [kind_places[key.kind as usize], scope_places[key.scope as usize]];
-            blocks.push(&gathered.values[key.value.clone()], kind_and_scope, &payload.out)?;
+            put(&open)?;
+            open.begin(key, value, bounds[0]..bounds[1]);
         }
     }
+    put(&open)?;
     blocks.finish(origin, written, [kinds, scopes])
+}
+
+/// A key that is being read. One that was numbered twice has its numbers beside each other, and so their groups.
+#[derive(Default)]
+struct OpenKey {
+    value: Vec<u8>,
+    kind: u32,
+    scope: u32,
+    group: Range<usize>,
+}
+
+impl OpenKey {
+    fn begin(&mut self, key: &GatheredKey, value: &[u8], group: Range<usize>) {
+        self.value.clear();
+        self.value.extend_from_slice(value);
+        (self.kind, self.scope, self.group) = (key.kind, key.scope, group);
+    }
 }
 
 /// Keys that are gathered at a time.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use ascribe_model::Timestamp;
 
 use super::*;
-use crate::{Entry, Record, SegmentBuilder};
+use crate::{Entry, Outlines, Record, SegmentBuilder};
 
 #[path = "../../tests/generated/mod.rs"]
 mod generated;
@@ -30,6 +30,8 @@ fn fold(store: &mut Store, end: u64) -> Result<(), Stopped> {
     for range in store.plan(end) {
         let mut builder = SegmentBuilder::new(range.start, store);
         for leaf in range.clone() {
+            let mut outlines = Outlines::default();
+            let at = outlines.push(&[generated::event(leaf)]);
             let record = Record {
                 leaf,
                 object: None,
@@ -37,7 +39,7 @@ fn fold(store: &mut Store, end: u64) -> Result<(), Stopped> {
                 received_at: Timestamp::from_nanoseconds(0),
                 withheld: false,
                 span_length: 1,
-                events: &[generated::event(leaf)],
+                events: outlines.record(at),
             };
             builder.push(Entry::Record(record)).unwrap();
         }
