@@ -6,6 +6,7 @@ mod aws_cloudtrail;
 mod canonical;
 pub mod capture;
 mod framing;
+pub mod identifiers;
 pub mod json;
 mod k8s_audit;
 mod look_alike;

@@ -12,6 +12,7 @@ use ascribe_model::{
 use super::key::{self, global, key, scoped};
 use super::record::{Act, members, text};
 use super::{time, workload};
+use crate::identifiers::aws::split_role_arn;
 use crate::json::Value;
 
 /// What `userIdentity` says.
@@ -153,16 +154,6 @@ pub(super) fn split_principal(id: &str) -> (&str, Option<&str>) {
         Some((principal, _)) => (principal, None),
         None => (id, None),
     }
-}
-
-/// Role name and session name of `arn:aws:sts::111122223333:assumed-role/Name/session`; the name alone of
-/// `arn:aws:iam::111122223333:role/path/Name`.
-pub(super) fn split_role_arn(arn: &str) -> Option<(&str, Option<&str>)> {
-    let resource = arn.splitn(6, ':').nth(5)?;
-    if let Some(rest) = resource.strip_prefix("assumed-role/") {
-        return Some(rest.split_once('/').map_or((rest, None), |(role, session)| (role, Some(session))));
-    }
-    resource.strip_prefix("role/").and_then(|path| path.rsplit('/').next()).map(|role| (role, None))
 }
 
 /// The account number of an ARN.
@@ -524,19 +515,6 @@ mod tests {
             ("", ("", None)),
         ] {
             assert_eq!(split_principal(id), expected, "{id}");
-        }
-    }
-
-    #[test]
-    fn an_arn_gives_role_and_session() {
-        for (arn, expected) in [
-            ("arn:aws:sts::111122223333:assumed-role/Name/ses/sion", Some(("Name", Some("ses/sion")))),
-            ("arn:aws:sts::111122223333:assumed-role/tester", Some(("tester", None))),
-            ("arn:aws-cn:iam::111122223333:role/a/path/Name", Some(("Name", None))),
-            ("arn:aws:iam::111122223333:user/Name", None),
-            ("Name", None),
-        ] {
-            assert_eq!(split_role_arn(arn), expected, "{arn}");
         }
     }
 

@@ -11,6 +11,7 @@ use super::key::{
     ROLE_SESSION, SERVICE_ACCOUNT, SESSION_NAME, TOKEN_SECRET, USER, global_key, key_of,
 };
 use super::request::{Extra, Request, User};
+use crate::identifiers::kubernetes::service_account;
 
 /// What a user name says of its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,6 @@ impl<'a> Username<'a> {
             _ => Self::Platform,
         }
     }
-}
-
-/// Namespace and name of `system:serviceaccount:<namespace>:<name>`. Neither may hold a colon.
-pub(super) fn service_account(username: &str) -> Option<(&str, &str)> {
-    let (namespace, name) = username.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-    (!namespace.is_empty() && !name.is_empty() && !name.contains(':')).then_some((namespace, name))
 }
 
 /// The user as an identity: by its own uid where the record has one, because names are used again.

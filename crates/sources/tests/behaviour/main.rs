@@ -9,6 +9,7 @@ mod documents;
 mod fixtures;
 mod framing;
 mod hostile;
+mod identifiers;
 mod ids;
 mod json;
 mod rejects;
