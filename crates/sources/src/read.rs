@@ -154,6 +154,8 @@ enum Content {
 /// The text of a string, parsed where it is JSON.
 struct Text {
     decoded: String,
+    /// Where the JSON begins.
+    start: usize,
     tape: Tape,
     state: Result<crate::names::Names, Unreadable>,
 }
@@ -170,7 +172,8 @@ pub(crate) fn open<'t>(source: &Source, root: Value<'t>) -> Vec<Opened<'t>> {
         .into_iter()
         .map(|part| match part {
             Part::Object(holder) => Opened { holder, content: Content::Holder },
-            Part::Text(holder) => Opened { holder, content: Content::Text(Text::open(holder)) },
+            Part::Text(holder) => Opened { holder, content: Content::Text(Text::open(holder, 0)) },
+            Part::Tail(holder, start) => Opened { holder, content: Content::Text(Text::open(holder, start)) },
         })
         .collect()
 }
@@ -201,8 +204,9 @@ impl Opened<'_> {
 }
 
 impl Text {
-    fn open(holder: Value<'_>) -> Self {
-        let text = holder.text().unwrap_or_default().into_owned();
+    fn open(holder: Value<'_>, start: usize) -> Self {
+        let decoded = holder.text().unwrap_or_default().into_owned();
+        let text = decoded.get(start..).unwrap_or_default();
         let mut tape = Tape::new();
         let state = match tape.parse_prefix(text.as_bytes(), AtEnd::Yes) {
             Prefix::Complete { length } if text[length..].trim_ascii().is_empty() => {
@@ -212,15 +216,15 @@ impl Text {
                     offset: duplicate.offset,
                 })
             }
-            Prefix::Complete { length } => Err(not_json("the end of the text", &text, length)),
-            Prefix::Incomplete => Err(not_json("the rest of the value", &text, text.len())),
-            Prefix::Invalid(fault) => Err(not_json(fault.expected, &text, fault.offset)),
+            Prefix::Complete { length } => Err(not_json("the end of the text", text, length)),
+            Prefix::Incomplete => Err(not_json("the rest of the value", text, text.len())),
+            Prefix::Invalid(fault) => Err(not_json(fault.expected, text, fault.offset)),
         };
-        Self { decoded: text, tape, state }
+        Self { decoded, start, tape, state }
     }
 
     fn root(&self) -> Value<'_> {
-        self.tape.root(self.decoded.as_bytes())
+        self.tape.root(self.decoded.get(self.start..).unwrap_or_default().as_bytes())
     }
 }
 
@@ -232,7 +236,13 @@ impl<'t> Parts<'t> {
                 Content::Holder => parts.events.push(part.holder),
                 Content::Text(text) => {
                     let document = text.state.as_ref().ok().map(|names| (text.root(), names.escaped));
-                    parts.wrapped.push(Wrapped { holder: part.holder, text: &text.decoded, document });
+                    let Text { decoded, start, .. } = text;
+                    parts.wrapped.push(Wrapped {
+                        holder: part.holder,
+                        text: decoded,
+                        start: *start,
+                        document,
+                    });
                 }
             }
         }

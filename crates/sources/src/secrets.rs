@@ -91,7 +91,10 @@ pub(crate) struct Wrapped<'t> {
     pub holder: Value<'t>,
     /// Its text.
     pub text: &'t str,
-    /// The value that the text is, and whether a member name in it holds an escape; `None` if it is not JSON.
+    /// Where the document begins in the text.
+    pub start: usize,
+    /// The value that the text is from there on, and whether a member name in it holds an escape; `None` if it is not
+    /// JSON.
     pub document: Option<(Value<'t>, bool)>,
 }
 
@@ -151,11 +154,18 @@ impl Document<'_> {
     }
 
     fn cuts_in_wrapped(self, wrapped: &Wrapped<'_>) -> Vec<Cut> {
-        let bytes = wrapped.text.as_bytes();
-        match wrapped.document {
-            Some((root, escaped_names)) => Document { bytes, root, escaped_names, ..self }.cuts(&[root], &[]),
-            None => cuts_in_bytes(bytes, Wholeness::Broken),
-        }
+        let text = wrapped.text.as_bytes();
+        let Some((root, escaped_names)) = wrapped.document else {
+            return cuts_in_bytes(text, Wholeness::Broken);
+        };
+        let (header, bytes) = text.split_at(wrapped.start.min(text.len()));
+        let mut cuts = cuts_in_bytes(header, Wholeness::Whole);
+        let inner = Document { bytes, root, escaped_names, ..self }.cuts(&[root], &[]);
+        cuts.extend(inner.into_iter().map(|cut| {
+            let span = cut.span.start + header.len()..cut.span.end + header.len();
+            Cut { span, ..cut }
+        }));
+        cuts
     }
 }
 

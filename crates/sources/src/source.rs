@@ -84,6 +84,8 @@ pub enum Part<'t> {
     Object(Value<'t>),
     /// A string whose text is JSON.
     Text(Value<'t>),
+    /// A string whose text is JSON from this byte of it on; before it stands a header, such as that of syslog.
+    Tail(Value<'t>, usize),
 }
 
 /// What [`Source::event`] is given.
@@ -92,7 +94,7 @@ pub struct Entry<'a> {
     pub event: Value<'a>,
     /// The whole record around it; the event object itself where there is no wrapper.
     pub record: Value<'a>,
-    /// The part's place in the record: the value that holds it (for [`Part::Text`] the string).
+    /// The part's place in the record: the value that holds it (for [`Part::Text`] and [`Part::Tail`] the string).
     pub holder: Value<'a>,
     /// What the operator said about the input.
     pub context: &'a Context<'a>,
