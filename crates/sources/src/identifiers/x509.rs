@@ -85,26 +85,27 @@ impl SerialNumber {
         digits.iter().rev().filter_map(|digit| char::from_digit(*digit, 10)).collect()
     }
 
-    /// Lower-case hexadecimal, two digits for each octet.
+    /// Lower-case hexadecimal digits without zeros in front: the form that keys have.
     pub fn to_hex(&self) -> String {
-        self.joined("")
+        let digits = self.joined("");
+        match digits.trim_start_matches('0') {
+            "" => "0".to_owned(),
+            significant => significant.to_owned(),
+        }
     }
 
-    /// Lower-case hexadecimal with a colon between octets.
+    /// Lower-case hexadecimal, two digits for each octet and a colon between octets.
     pub fn to_colons(&self) -> String {
-        self.joined(":")
+        if self.octets.is_empty() { "00".to_owned() } else { self.joined(":") }
     }
 
     fn joined(&self, between: &str) -> String {
-        if self.octets.is_empty() {
-            return "00".to_owned();
-        }
         let octets: Vec<_> = self.octets.iter().map(|octet| format!("{octet:02x}")).collect();
         octets.join(between)
     }
 }
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal digits without zeros in front.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.to_hex())

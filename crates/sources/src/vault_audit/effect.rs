@@ -15,11 +15,8 @@ use super::key::{
 };
 use super::place::{Engine, Place};
 use super::record::{Auth, Operation, Wrap, after, seconds, text_of};
-use super::serial;
-
-/// The length to which the AWS engine cuts `<display name>-<role>` in the names that it makes
-/// (`builtin/logical/aws/path_config_root.go`, the default template).
-const AWS_NAME_LENGTH: usize = 42;
+use crate::identifiers::vault;
+use crate::identifiers::x509::SerialNumber;
 
 /// A response that took effect.
 pub(super) struct Act<'a> {
@@ -193,7 +190,7 @@ impl Act<'_> {
         if is_hashed(number) {
             return self.cluster.hashed(role, SERIAL, number);
         }
-        serial::of_hexadecimal(number).map(|serial| global_key(role, SERIAL, serial))
+        SerialNumber::read_hex(number).map(|serial| global_key(role, SERIAL, serial.to_hex()))
     }
 
     fn ssh_certificate_issued(&self, facts: &mut Facts) {
@@ -201,7 +198,8 @@ impl Act<'_> {
         let key = if is_hashed(&number) {
             self.cluster.hashed(Role::Issued, SSH_SERIAL, &number)
         } else {
-            serial::of_hexadecimal(&number).map(|serial| global_key(Role::Issued, SSH_SERIAL, serial))
+            SerialNumber::read_hex(&number)
+                .map(|serial| global_key(Role::Issued, SSH_SERIAL, serial.to_hex()))
         };
         let Some(key) = key else { return };
         let credential = Some(Credential { uid: key.to_ref(), class: CredentialClass::Certificate });
@@ -220,7 +218,7 @@ impl Act<'_> {
         if !is_aws || !matches!(first, "creds" | "sts") || role.is_empty() {
             return;
         }
-        let name = aws_name(&operation.auth.display_name, role);
+        let name = vault::aws_names(&operation.auth.display_name, role);
         let session = self.cluster.key(Role::Step, AWS_SESSION, name);
         facts.keys.push(Key { form: Form::Composite, at: self.at, ..session });
         if is_recorded(&access_key) && !is_hashed(&access_key) {
@@ -266,17 +264,6 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// `<display name>-<role>` as the AWS engine writes it into names.
-fn aws_name(display_name: &str, role: &str) -> String {
-    let normal = |character: char| match character {
-        '+' | '=' | ',' | '.' | '@' | '_' | '-' => character,
-        _ if character.is_ascii_alphanumeric() => character,
-        _ => '_',
-    };
-    let name = display_name.chars().chain(['-']).chain(role.chars()).map(normal);
-    name.take(AWS_NAME_LENGTH).collect()
-}
-
 pub(super) fn hint(kind: &str, note: &str) -> CoverageHint {
     CoverageHint { kind: kind.to_owned(), note: note.to_owned() }
 }
@@ -290,27 +277,5 @@ pub(super) fn effect(kind: EffectKind) -> Effect {
         expires: None,
         ttl_seconds: None,
         issued_before: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_aws_are_cut_as_the_engine_cuts_them() {
-        for (display_name, role, expected) in [
-            ("token", "deploy", "token-deploy"),
-            ("kubernetes-prod-payments", "deploy", "kubernetes-prod-payments-deploy"),
-            ("ldap-ann smith", "read/only", "ldap-ann_smith-read_only"),
-            ("oidc-ann@example.com", "ops", "oidc-ann@example.com-ops"),
-            (
-                "github-octo-org/very-long-repository-name",
-                "release-role",
-                "github-octo-org_very-long-repository-name-",
-            ),
-        ] {
-            assert_eq!(aws_name(display_name, role), expected);
-        }
     }
 }

@@ -12,7 +12,7 @@ use super::key::{
 };
 use super::place::Place;
 use super::record::{Auth, Operation, owned, text_of};
-use super::serial;
+use crate::identifiers::x509::SerialNumber;
 use crate::json::Value;
 use crate::secrets::Placeholder;
 
@@ -145,8 +145,8 @@ pub(super) fn add_metadata_keys(auth: &Auth<'_>, told: Told, at: Option<Timestam
         }
     }
     // The certificate method writes the number in decimal digits.
-    if let Some(serial) = serial::of_decimal(&auth.metadata("serial_number")) {
-        facts.keys.push(global_key(role(Role::Name), SERIAL, serial));
+    if let Some(serial) = SerialNumber::read_decimal(&auth.metadata("serial_number")) {
+        facts.keys.push(global_key(role(Role::Name), SERIAL, serial.to_hex()));
     }
 }
 
@@ -189,7 +189,8 @@ fn withheld_jti(token: Option<Value<'_>>) -> Option<String> {
 
 /// The certificate that the client showed when it connected.
 pub(super) fn add_client_certificate(operation: &Operation<'_>, facts: &mut Facts) {
-    let Some(serial) = serial::of_decimal(&operation.request.certificate_serial) else { return };
+    let Some(serial) = SerialNumber::read_decimal(&operation.request.certificate_serial) else { return };
+    let serial = serial.to_hex();
     if !facts.keys.iter().any(|key| key.kind == SERIAL && key.value == serial) {
         facts.keys.push(global_key(Role::Name, SERIAL, serial));
     }

@@ -17,7 +17,6 @@ mod kmip;
 mod place;
 mod record;
 mod secret;
-mod serial;
 mod verb;
 
 use std::borrow::Cow;
@@ -28,6 +27,7 @@ use ascribe_model::{
     TimeBasis, Timestamp, Verb,
 };
 
+use crate::identifiers::x509::SerialNumber;
 use crate::json::Value;
 use crate::moment::{Moment, Zone};
 use crate::source::{ContentIdentity, Devices, Entry, Part, Source, Unreadable};
@@ -183,7 +183,8 @@ fn api_request(
 
 /// A KMIP request, or its response: the client is known by its certificate alone.
 fn kmip_request(operation: &Operation<'_>, facts: &mut Facts) -> Said {
-    let serial = serial::of_decimal(&operation.request.certificate_serial);
+    let serial =
+        SerialNumber::read_decimal(&operation.request.certificate_serial).map(|serial| serial.to_hex());
     let key = global_key(Role::Used, SERIAL, serial.clone().unwrap_or_default());
     let kind = if serial.is_some() { IdentityKind::Unknown } else { IdentityKind::Anonymous };
     let actor = Identity { kind, uid: key.to_ref(), name: None, session_name: None, alt_names: Vec::new() };
