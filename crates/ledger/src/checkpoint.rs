@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::hash::Hash;
+#[cfg(feature = "files")]
 use crate::key::KeyPair;
 use crate::note::{Note, NoteError, VerifierKey};
 use crate::proof::TreeHead;
@@ -99,6 +100,7 @@ impl fmt::Display for Checkpoint {
 
 impl SignedCheckpoint {
     /// Signs a tree head. Whoever calls this answers for it being consistent with every earlier one.
+    #[cfg(feature = "files")]
     pub(crate) fn sign(head: TreeHead, key: &KeyPair) -> Self {
         let checkpoint = Checkpoint {
             origin: key.origin().to_owned(),

@@ -8,64 +8,109 @@
 //! - Read, without a lock and at the published checkpoint: [`Reader::open`], [`Reader::entry`], [`Reader::entries`],
 //!   [`Reader::salts`], [`Reader::inclusion_proof`].
 //! - Check: [`verify`] for a whole ledger, [`proof`] for single proofs, [`OfflineProof`] for a proof that travels
-//!   together with its checkpoint.
+//!   together with its checkpoint, [`PartialTree`] for many leaves under one root.
+//!
+//! Without the feature `files` only the last of these is built, and only as far as it needs no disk: what a stranger
+//! needs to check evidence.
 
-mod anchor;
-mod append;
 mod checkpoint;
 mod commitment;
-mod cursor;
-mod damage;
-pub mod durable;
 mod envelope;
 mod hash;
-mod key;
-mod ledger;
-mod lock;
 mod note;
 mod offline_proof;
-mod open;
-mod paths;
+mod partial_tree;
 pub mod proof;
-mod publish;
-mod read;
-mod rebuild;
-mod recent;
-mod salts;
-mod segment;
-mod segment_file;
 mod tile;
-mod tile_builder;
-mod tile_files;
 mod tree;
+
+// Ledgers on disk.
+#[cfg(feature = "files")]
+mod anchor;
+#[cfg(feature = "files")]
+mod append;
+#[cfg(feature = "files")]
+mod cursor;
+#[cfg(feature = "files")]
+mod damage;
+#[cfg(feature = "files")]
+pub mod durable;
+#[cfg(feature = "files")]
+mod key;
+#[cfg(feature = "files")]
+mod ledger;
+#[cfg(feature = "files")]
+mod lock;
+#[cfg(feature = "files")]
+mod open;
+#[cfg(feature = "files")]
+mod paths;
+#[cfg(feature = "files")]
+mod publish;
+#[cfg(feature = "files")]
+mod read;
+#[cfg(feature = "files")]
+mod rebuild;
+#[cfg(feature = "files")]
+mod recent;
+#[cfg(feature = "files")]
+mod right_edge;
+#[cfg(feature = "files")]
+mod salts;
+#[cfg(feature = "files")]
+mod segment;
+#[cfg(feature = "files")]
+mod segment_file;
+#[cfg(feature = "files")]
+mod tile_builder;
+#[cfg(feature = "files")]
+mod tile_files;
+#[cfg(feature = "files")]
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-pub use anchor::AnchorError;
-pub use append::{AppendError, Draft};
 pub use checkpoint::{Checkpoint, CheckpointRefused, MAX_TREE_SIZE, SignedCheckpoint};
 pub use commitment::{SALT_BYTES, Salt, commit_captured, commit_received, commit_sealed};
-pub use damage::{Damage, FileError, FormatProblem};
 pub use envelope::{ENVELOPE_VERSION, Envelope, EnvelopeError, Kind, MAX_ENVELOPE_BYTES, Span};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash};
-pub use key::{KeyError, KeyPair};
-pub use ledger::{CreateError, Ledger};
-pub use lock::LockError;
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifierKey, VerifierKeyError};
 pub use offline_proof::{OfflineProof, OfflineProofRefused};
-pub use open::{OpenError, Recovery};
-pub use paths::LedgerPaths;
+pub use partial_tree::{PartialTree, PartialTreeRefused, gap_hashes, perfect_subtrees};
 pub use proof::{LeafAt, ProofError, ProofRefused, Subtree, TileSource, TreeHead};
-pub use publish::CheckpointError;
-pub use read::{Entries, Entry, ReadError, Reader};
-pub use rebuild::{RebuildError, Rebuilt};
-pub use salts::EntrySalts;
-pub use segment::{MAX_RECORD_BYTES, SEGMENT_LEAVES};
 pub use tile::{
     BundleId, MAX_ENTRY_BYTES, TILE_WIDTH, TileError, TileId, TilePath, decode_bundle, decode_tile,
     encode_tile,
 };
+
+#[cfg(feature = "files")]
+pub use anchor::AnchorError;
+#[cfg(feature = "files")]
+pub use append::{AppendError, Draft};
+#[cfg(feature = "files")]
+pub use damage::{Damage, FileError, FormatProblem};
+#[cfg(feature = "files")]
+pub use key::{KeyError, KeyPair};
+#[cfg(feature = "files")]
+pub use ledger::{CreateError, Ledger};
+#[cfg(feature = "files")]
+pub use lock::LockError;
+#[cfg(feature = "files")]
+pub use open::{OpenError, Recovery};
+#[cfg(feature = "files")]
+pub use paths::LedgerPaths;
+#[cfg(feature = "files")]
+pub use publish::CheckpointError;
+#[cfg(feature = "files")]
+pub use read::{Entries, Entry, ReadError, Reader};
+#[cfg(feature = "files")]
+pub use rebuild::{RebuildError, Rebuilt};
+#[cfg(feature = "files")]
+pub use salts::EntrySalts;
+#[cfg(feature = "files")]
+pub use segment::{MAX_RECORD_BYTES, SEGMENT_LEAVES};
+#[cfg(feature = "files")]
 pub use tile_files::TileFiles;
+#[cfg(feature = "files")]
 pub use verify::{Cause, Counts, Place, Problem, Progress, Report, verify};

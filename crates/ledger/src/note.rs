@@ -258,6 +258,7 @@ impl<'a> NoteSignature<'a> {
 }
 
 /// Joins a text and one Ed25519 signature over it into a note.
+#[cfg(feature = "files")]
 pub(crate) fn join_note(text: &str, signer: &VerifierKey, signature: &Signature) -> String {
     let mut bytes = signer.id.to_be_bytes().to_vec();
     bytes.extend_from_slice(&signature.to_bytes());

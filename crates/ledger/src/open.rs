@@ -20,13 +20,13 @@ use crate::proof::{ProofError, TileSource as _, prefix_root};
 use crate::publish::CheckpointError;
 use crate::read::{ReadError, Reader, SegmentList};
 use crate::rebuild::{RebuildError, Rebuilt, rebuild_tiles};
+use crate::right_edge::RightEdge;
 use crate::salts::{SaltsChunk, SaltsTail};
 use crate::segment::{BlockEncoder, encode_footer, require};
 use crate::segment_file::{SegmentFile, read_salts};
 use crate::tile::{BundleId, push_bundle_entry};
 use crate::tile_builder::TileBuilder;
 use crate::tile_files::TileFiles;
-use crate::tree::RightEdge;
 
 /// What opening a ledger found and did. After a clean close everything but the sizes is zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

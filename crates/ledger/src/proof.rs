@@ -188,6 +188,7 @@ pub fn consistency_proof<S: TileSource>(
 }
 
 /// The root that a tree of `size` leaves had when it had `prefix` leaves, from its tiles.
+#[cfg(feature = "files")]
 pub(crate) fn prefix_root<S: TileSource>(
     tiles: &S,
     prefix: u64,
@@ -197,6 +198,15 @@ pub(crate) fn prefix_root<S: TileSource>(
         return Err(ProofError::SizesOutOfOrder { old: prefix, new: size });
     }
     Nodes { tiles, size }.range_root(0..prefix)
+}
+
+/// The root of a perfect subtree of a tree of `size` leaves, from its tiles.
+pub(crate) fn perfect_root_of<S: TileSource>(
+    tiles: &S,
+    subtree: Range<u64>,
+    size: u64,
+) -> Result<Hash, ProofError<S::Error>> {
+    Nodes { tiles, size }.range_root(subtree)
 }
 
 /// Checks that a leaf is in a tree.
@@ -379,7 +389,7 @@ mod tests {
 
     use super::*;
     use crate::hash::leaf_hash;
-    use crate::tree::RightEdge;
+    use crate::right_edge::RightEdge;
 
     /// Every tile of a tree, full and partial, in memory.
     struct Tree {

@@ -17,6 +17,7 @@ use crate::envelope::Envelope;
 use crate::hash::{Hash, leaf_hash};
 use crate::note::VerifierKey;
 use crate::offline_proof::OfflineProof;
+use crate::partial_tree::gap_hashes;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::proof::{LeafAt, ProofError, ProofRefused, consistency_proof, inclusion_proof, verify_inclusion};
 use crate::recent::Recent;
@@ -210,6 +211,11 @@ impl Reader {
     /// Proof that the tree of `old` leaves, which is not empty, is a prefix of the tree of the checkpoint.
     pub fn consistency_proof(&self, old: u64) -> Result<Vec<Hash>, ReadError> {
         consistency_proof(&self.tiles, old, self.size()).map_err(ReadError::Proof)
+    }
+
+    /// The hashes that fill a gap between leaves, for a [`crate::PartialTree`].
+    pub fn gap_hashes(&self, gap: Range<u64>) -> Result<Vec<Hash>, ReadError> {
+        gap_hashes(&self.tiles, gap, self.size()).map_err(ReadError::Proof)
     }
 
     fn block_holding(&self, leaf: u64) -> Result<Arc<Block>, ReadError> {

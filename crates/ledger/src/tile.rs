@@ -190,6 +190,7 @@ pub fn decode_tile(bytes: &[u8], width: usize) -> Result<Vec<Hash>, TileError> {
 
 /// Appends one entry to a bundle as a big-endian `uint16` length and its bytes. The caller keeps entries within
 /// [`MAX_ENTRY_BYTES`]; envelopes are far smaller.
+#[cfg(feature = "files")]
 pub(crate) fn push_bundle_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
     debug_assert!(entry.len() <= MAX_ENTRY_BYTES, "an envelope never comes near the limit");
     bundle.extend_from_slice(&(entry.len() as u16).to_be_bytes());

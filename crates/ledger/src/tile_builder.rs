@@ -2,8 +2,8 @@
 //! against old ones to compare.
 
 use crate::hash::leaf_hash;
+use crate::right_edge::{FullTile, RightEdge};
 use crate::tile::{BundleId, TILE_WIDTH, encode_tile, push_bundle_entry};
-use crate::tree::{FullTile, RightEdge};
 
 /// A tree that grows by envelopes.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::damage::{FileError, FormatProblem};
 use crate::hash::Hash;
 use crate::paths::LedgerPaths;
+use crate::right_edge::{FullTile, RightEdge};
 use crate::tile::{TileId, decode_tile};
-use crate::tree::{FullTile, RightEdge};
 use crate::verify::inventory::Inventory;
 use crate::verify::{Cause, Counts, Place, Problems};
 
