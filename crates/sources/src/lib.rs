@@ -14,6 +14,7 @@ mod moment;
 mod names;
 mod read;
 mod reject;
+mod reread;
 mod secrets;
 mod source;
 mod vault_audit;
@@ -22,6 +23,7 @@ pub use framing::{Framer, MAX_RECORD_BYTES, MAX_REJECT_BYTES, Step};
 pub use moment::{Moment, UnreadableMoment, Zone};
 pub use read::{ReadRecord, ReadReject, Reading, Received, UnreadPart, read, read_reject};
 pub use reject::{Reject, RejectReason};
+pub use reread::CapturedReader;
 pub use secrets::{Placeholder, Withheld, placeholders, secret_rules};
 pub use source::{
     ContentIdentity, Context, Entry, KeyDeclaration, Part, SecretField, Source, Transform, Unreadable,

@@ -8,20 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Problem, Tree};
 
 /// The crates that a person who checks evidence has to trust and may want to build alone.
-pub const CORE_CRATES: [&str; 4] = ["ascribe-model", "ascribe-sources", "ascribe-ledger", "ascribe-assess"];
+pub const CORE_CRATES: [&str; 5] =
+    ["ascribe-model", "ascribe-sources", "ascribe-ledger", "ascribe-assess", "ascribe-bundle"];
 
 /// Packages in the normal dependency tree of a core crate, itself included. The most that one person reviews in a
-/// sitting; the ledger, the largest, stood at 34 when this was set.
+/// sitting; the bundle, the largest, stood at 39 when it came to be.
 pub const CORE_PACKAGES_MAX: usize = 40;
 
 /// The edges between our crates that may be written in a manifest, of any kind. A crate that is no key here may
 /// have none, and nothing may lean on `ascribe-app` or `xtask`.
-const ALLOWED_EDGES: [(&str, &[&str]); 7] = [
+const ALLOWED_EDGES: [(&str, &[&str]); 8] = [
     ("ascribe-model", &[]),
     ("ascribe-sources", &["ascribe-model"]),
     ("ascribe-ledger", &[]),
     ("ascribe-store", &["ascribe-model"]),
     ("ascribe-assess", &["ascribe-model"]),
+    ("ascribe-bundle", &["ascribe-model", "ascribe-sources", "ascribe-ledger", "ascribe-assess"]),
     (
         "ascribe-app",
         &[
@@ -30,6 +32,7 @@ const ALLOWED_EDGES: [(&str, &[&str]); 7] = [
             "ascribe-ledger",
             "ascribe-store",
             "ascribe-assess",
+            "ascribe-bundle",
             "ascribe-sql",
         ],
     ),
@@ -239,6 +242,7 @@ mod tests {
             ("ledger", "[dependencies]\nascribe-model = {}", "may not lean on `ascribe-model`"),
             ("sources", "[dev-dependencies]\nascribe-ledger = {}", "may not lean on `ascribe-ledger`"),
             ("assess", "[dependencies]\nascribe-app = {}", "may not lean on `ascribe-app`"),
+            ("bundle", "[dependencies]\nascribe-store = {}", "may not lean on `ascribe-store`"),
             ("app", "[dependencies]\nparquet = {}", "may not name `parquet`"),
             ("app", "[dependencies]\ntables = { package = \"arrow-array\" }", "may not name `arrow-array`"),
             ("store", "[dependencies]\ndatafusion-sql = {}", "may not name `datafusion-sql`"),

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use ascribe_ledger::{Kind, Reader};
 use ascribe_model::{ConfigEntry, ObjectEntry, RejectHeader, StreamEntry, Timestamp};
-use ascribe_sources::json::{AtEnd, Prefix, Tape};
-use ascribe_sources::{Context, Reading, Received, Source};
+use ascribe_sources::{CapturedReader, Context};
 use ascribe_store::{
     Config, Entry, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting, Store,
     Stream, WithheldValues,
@@ -152,11 +151,9 @@ pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError>
 /// Reads ledger entries back as what they were when they were appended.
 pub struct Rereader<'a> {
     reader: &'a Reader,
-    tape: Tape,
+    captured: CapturedReader,
     /// Scope that the operator gave with an object, by the leaf of its opening entry.
     scopes: BTreeMap<u64, Option<String>>,
-    /// Source of the record before.
-    last: Option<&'static Source>,
 }
 
 /// Scopes that are kept; a question rarely touches more objects at once.
@@ -165,7 +162,7 @@ const SCOPES_MAX: usize = 4_096;
 impl<'a> Rereader<'a> {
     /// Reads from `reader`.
     pub fn new(reader: &'a Reader) -> Self {
-        Self { reader, tape: Tape::new(), scopes: BTreeMap::new(), last: None }
+        Self { reader, captured: CapturedReader::default(), scopes: BTreeMap::new() }
     }
 
     /// What the entry is to the store; its events go into `outlines`.
@@ -214,19 +211,9 @@ impl<'a> Rereader<'a> {
         entry: &ascribe_ledger::Entry,
     ) -> Result<Vec<ascribe_model::Event>, ascribe_ledger::ReadError> {
         let scope = self.scope_of(entry.envelope().object)?;
-        let bytes = entry.captured();
-        if !matches!(self.tape.parse_prefix(bytes, AtEnd::Yes), Prefix::Complete { .. }) {
-            return Ok(Vec::new()); // Only whole JSON is kept as a record, so only damage that the ledger reports gets here.
-        }
         let context = Context { scope: scope.as_deref() };
-        let received = Received { bytes, tape: &self.tape, last: self.last };
-        Ok(match ascribe_sources::read(received, &context) {
-            Reading::Record(record) => {
-                self.last = Some(record.source);
-                record.events
-            }
-            Reading::Reject(_) => Vec::new(), // Captured by a version that could read it; the record itself stays.
-        })
+        // A record that was captured by a version that could read it stays in the ledger, without events here.
+        Ok(self.captured.events(entry.captured(), &context).unwrap_or_default())
     }
 
     fn scope_of(&mut self, object: Option<u64>) -> Result<Option<String>, ascribe_ledger::ReadError> {

@@ -1,0 +1,487 @@
+//! Checks a bundle: structure, digests, envelopes, commitments, the one proof for all entries, signatures, and the
+//! answer derived again. Two verdicts, never one: *integrity* says whether everything hangs together under the
+//! checkpoint, *authority* whether the checkpoint is signed by a key that whoever checks has named.
+//!
+//! It streams, and holds one entry at a time; the events of an answer it holds all, within a bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+use ascribe_ledger::{
+    CheckpointRefused, Envelope, Kind, PartialTree, SignedCheckpoint, TreeHead, VerifierKey, commit_captured,
+    leaf_hash, proof::verify_consistency,
+};
+use ascribe_model::{EventId, KeyRef, ObjectEntry};
+use ascribe_sources::{CapturedReader, Context};
+
+use crate::answer::{AnswerCheck, VERBS, compare};
+use crate::evidence::BundledEvidence;
+use crate::format::{AnswerPart, Counted, EntryPart, Manifest, Opened, Why, limit};
+use crate::names::is_named_in;
+use crate::read::{BundleReader, Refused, Stop};
+
+/// How to check.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Check<'a> {
+    /// The verifier key that is trusted. It comes from elsewhere, never from the bundle.
+    pub key: Option<&'a VerifierKey>,
+}
+
+/// What a check came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Whether everything hangs together.
+    pub integrity: Integrity,
+    /// Whether the checkpoint is signed by a key that is trusted.
+    pub authority: Authority,
+    /// What the bundle says it is; absent where it could not be read so far.
+    pub manifest: Option<Manifest>,
+    /// Root of the tree that the checkpoint signs.
+    pub head: Option<TreeHead>,
+    /// Sizes of earlier checkpoints that the ledger was shown to have grown from.
+    pub grown_from: Vec<u64>,
+    /// What was checked.
+    pub counts: Counts,
+    /// What came of the answer, where there is one.
+    pub answer: Option<AnswerCheck>,
+    /// Whether the parsers that found the entries are those of this program.
+    pub same_parsers: bool,
+    /// Digest of the seal, which names the bundle.
+    pub seal: Option<[u8; 32]>,
+}
+
+/// Whether a bundle hangs together under its checkpoint.
+#[derive(Debug, Default)]
+pub enum Integrity {
+    /// It does.
+    Valid,
+    /// It does not.
+    Invalid(Box<Refused>),
+    /// That was not found out.
+    #[default]
+    Unknown,
+}
+
+/// Whether the checkpoint is signed by a trusted key.
+#[derive(Debug, Default)]
+pub enum Authority {
+    /// Whoever checks named no key; this is the one that the bundle claims.
+    NotAsked {
+        /// Text of the claimed key.
+        claimed: String,
+    },
+    /// It is signed by the key that was named.
+    Valid {
+        /// Text of the key.
+        key: String,
+    },
+    /// It is not.
+    Invalid(CheckpointRefused),
+    /// The checkpoint was not reached.
+    #[default]
+    Unknown,
+}
+
+/// How many things were checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries by kind.
+    pub entries: BTreeMap<&'static str, u64>,
+    /// Entries by why they are here.
+    pub why: Counted,
+    /// Captured bytes that their commitments open to.
+    pub captured_bytes: u64,
+    /// Entries whose captured bytes the ledger has no more.
+    pub without_bytes: u64,
+    /// Records from which something was withheld before they were captured.
+    pub withheld: u64,
+    /// Hashes of the proof.
+    pub hashes: u64,
+    /// Events that follow from the records.
+    pub events: u64,
+    /// Records that this program's parsers cannot read.
+    pub unread: u64,
+}
+
+/// The two verdicts and the answer together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything that was asked for holds.
+    Valid,
+    /// Something does not hold.
+    Invalid,
+    /// Nothing is wrong, and something was not, or could not be, decided.
+    Inconclusive,
+}
+
+/// A file cannot be checked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// It cannot be read.
+    #[error("the bundle cannot be read")]
+    Read(#[source] io::Error),
+    /// It is something else.
+    #[error("this is no bundle: it does not begin with the words `ascribe/bundle/v`")]
+    NoBundle,
+    /// It is of a later version.
+    #[error("the bundle has version {found}, this program reads version 1")]
+    Version {
+        /// Its version.
+        found: String,
+    },
+}
+
+/// Checks a bundle.
+///
+/// # Errors
+/// [`CheckError`] where it cannot be read at all. A bundle that does not hold is no error but a [`Report`].
+pub fn check(input: impl Read, how: Check<'_>) -> Result<Report, CheckError> {
+    let mut report = Report::default();
+    match Checking::run(input, how, &mut report) {
+        Ok(()) => report.integrity = Integrity::Valid,
+        Err(Stop::Refused(refused)) => {
+            report.integrity = Integrity::Invalid(refused);
+            report.answer = None; // Nothing follows from records that do not hold.
+        }
+        Err(Stop::Error(error)) => return Err(error),
+    }
+    Ok(report)
+}
+
+impl Report {
+    /// All verdicts together: as bad as the worst of them.
+    pub fn verdict(&self) -> Verdict {
+        let integrity = match &self.integrity {
+            Integrity::Valid => Verdict::Valid,
+            Integrity::Invalid(_) => Verdict::Invalid,
+            Integrity::Unknown => Verdict::Inconclusive,
+        };
+        let authority = match &self.authority {
+            Authority::Valid { .. } => Verdict::Valid,
+            Authority::Invalid(_) => Verdict::Invalid,
+            Authority::NotAsked { .. } | Authority::Unknown => Verdict::Inconclusive,
+        };
+        let answer = match &self.answer {
+            None | Some(AnswerCheck::Same { .. }) => Verdict::Valid,
+            Some(AnswerCheck::Differs { .. }) => Verdict::Invalid,
+            Some(AnswerCheck::OtherParsers | AnswerCheck::TooLarge | AnswerCheck::UnknownVerb) => {
+                Verdict::Inconclusive
+            }
+        };
+        let read = if self.counts.unread > 0 { Verdict::Inconclusive } else { Verdict::Valid };
+        let all = [integrity, authority, answer, read];
+        if all.contains(&Verdict::Invalid) {
+            Verdict::Invalid
+        } else if all.contains(&Verdict::Inconclusive) {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Valid
+        }
+    }
+}
+
+/// What is known while entries go by.
+struct Checking<'r> {
+    report: &'r mut Report,
+    manifest: Manifest,
+    head: TreeHead,
+    tree: PartialTree,
+    references: References,
+    records: CapturedReader,
+    answering: Answering,
+}
+
+/// Stream and object entries that later entries may refer to.
+#[derive(Default)]
+struct References {
+    streams: BTreeSet<u64>,
+    /// Scope that the operator gave with an object, by the leaf of its opening entry.
+    objects: BTreeMap<u64, Option<String>>,
+    /// Those to which nothing has referred yet.
+    unneeded: BTreeSet<u64>,
+}
+
+/// Events kept for the answer.
+#[derive(Default)]
+struct Answering {
+    evidence: BundledEvidence,
+    captured_bytes: u64,
+}
+
+impl<'r> Checking<'r> {
+    fn run(input: impl Read, how: Check<'_>, report: &'r mut Report) -> Result<(), Stop> {
+        let mut reader = BundleReader::open(input)?;
+        let manifest = reader.manifest()?;
+        report.same_parsers = manifest.parsers.iter().all(|parser| {
+            let known = ascribe_sources::SOURCES.iter().find(|source| source.id == parser.source);
+            known.is_some_and(|source| u64::from(source.version) == parser.version)
+        });
+        report.manifest = Some(manifest.clone());
+        let signed = reader.checkpoint()?;
+        report.authority = authority(&signed.note, &signed.key, how.key);
+        let claimed = VerifierKey::parse(&signed.key).map_err(Refused::ClaimedKey)?;
+        let checkpoint =
+            SignedCheckpoint::open(signed.note.as_bytes(), &claimed).map_err(Refused::Checkpoint)?;
+        matches_manifest(&manifest, &checkpoint)?;
+        let head = checkpoint.checkpoint().tree_head();
+        report.head = Some(head);
+        let mut checking = Self {
+            report,
+            manifest,
+            head,
+            tree: PartialTree::default(),
+            references: References::default(),
+            records: CapturedReader::default(),
+            answering: Answering::default(),
+        };
+        checking.earlier(&mut reader, &claimed)?;
+        while let Some(entry) = reader.entry()? {
+            checking.entry(&entry)?;
+        }
+        checking.rest(&reader.rest()?)?;
+        if !checking.manifest.answer.is_empty() {
+            let part = reader.answer()?;
+            checking.answer(&part, &checkpoint)?;
+        }
+        let seal = reader.seal()?;
+        checking.report.seal = Some(seal);
+        Ok(())
+    }
+
+    fn earlier(&mut self, reader: &mut BundleReader<impl Read>, claimed: &VerifierKey) -> Result<(), Stop> {
+        let mut before = 0;
+        while let Some(earlier) = reader.earlier()? {
+            let position = self.report.grown_from.len() as u64 + 1;
+            let opened = SignedCheckpoint::open(earlier.note.as_bytes(), claimed)
+                .map_err(|source| Refused::EarlierCheckpoint { position, source })?;
+            let size = opened.size();
+            if size <= before || position > limit::EARLIER {
+                return Err(Refused::EarlierOrder { position, found: size }.into());
+            }
+            verify_consistency(opened.checkpoint().tree_head(), self.head, &earlier.proof)
+                .map_err(|source| Refused::Inconsistent { size, source })?;
+            self.report.grown_from.push(size);
+            before = size;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &EntryPart) -> Result<(), Stop> {
+        let leaf = entry.leaf;
+        if leaf >= self.head.size {
+            return Err(Refused::BeyondCheckpoint { leaf, size: self.head.size }.into());
+        }
+        self.tree.fill(leaf, &entry.gap).map_err(|source| Refused::Gap { leaf, source })?;
+        self.tree.push_leaf(leaf_hash(&entry.envelope));
+        let envelope =
+            Envelope::decode(&entry.envelope).map_err(|source| Refused::Envelope { leaf, source })?;
+        let counts = &mut self.report.counts;
+        *counts.entries.entry(envelope.kind.name()).or_default() += 1;
+        counts.hashes += entry.gap.len() as u64;
+        counts.withheld += u64::from(envelope.withheld());
+        match &entry.opened {
+            Some(Opened { salt, captured }) => {
+                if commit_captured(salt, captured) != envelope.captured {
+                    return Err(Refused::Commitment { leaf }.into());
+                }
+                counts.captured_bytes += captured.len() as u64;
+            }
+            None => counts.without_bytes += 1,
+        }
+        self.references.follow(leaf, &envelope)?;
+        match entry.why {
+            Why::Context => {
+                self.report.counts.why.context += 1;
+                self.context(entry, &envelope)
+            }
+            Why::Asked => {
+                self.report.counts.why.asked += 1;
+                self.record(entry, &envelope)
+            }
+            Why::Read => {
+                self.report.counts.why.read += 1;
+                self.record(entry, &envelope)
+            }
+        }
+    }
+
+    /// Keeps what records read: the scope that came with an object.
+    fn context(&mut self, entry: &EntryPart, envelope: &Envelope) -> Result<(), Stop> {
+        let leaf = entry.leaf;
+        let captured = entry.opened.as_ref().map_or(&[][..], |opened| &opened.captured);
+        if captured.len() > limit::CONTEXT_BYTES || self.report.counts.why.context > limit::CONTEXT {
+            return Err(Refused::ContextTooLarge { leaf }.into());
+        }
+        match envelope.kind {
+            Kind::Stream => {
+                self.references.streams.insert(leaf);
+            }
+            Kind::Object => {
+                let scope = match serde_json::from_slice(captured) {
+                    Ok(ObjectEntry::Opened { scope, .. }) => scope,
+                    _ => None, // As the ledger's own reader takes it: such an object gives no scope.
+                };
+                self.references.objects.insert(leaf, scope);
+            }
+            other => {
+                let (expected, found) = ("a stream or an object", other.name());
+                return Err(Refused::Kind { leaf, expected, found }.into());
+            }
+        }
+        self.references.unneeded.insert(leaf);
+        Ok(())
+    }
+
+    /// Parses a record again. One that was asked for must list one of the names.
+    fn record(&mut self, entry: &EntryPart, envelope: &Envelope) -> Result<(), Stop> {
+        let leaf = entry.leaf;
+        if envelope.kind != Kind::Record {
+            return Err(Refused::Kind { leaf, expected: "a record", found: envelope.kind.name() }.into());
+        }
+        let Some(opened) = &entry.opened else { return Ok(()) };
+        let scope = envelope.object.and_then(|object| self.references.objects.get(&object)?.as_deref());
+        let events = self.records.events(&opened.captured, &Context { scope });
+        if events.is_none() {
+            self.report.counts.unread += 1;
+        }
+        let events = events.unwrap_or_default();
+        self.report.counts.events += events.len() as u64;
+        let names = &self.manifest.names;
+        let is_named = events.iter().any(|event| names.iter().any(|name| is_named_in(name, event)));
+        if entry.why == Why::Asked && !is_named {
+            if self.report.same_parsers {
+                return Err(Refused::NotAsked { leaf }.into());
+            }
+            self.report.counts.unread += u64::from(!events.is_empty());
+        }
+        if !self.manifest.answer.is_empty() {
+            self.answering.captured_bytes += opened.captured.len() as u64;
+            if self.answering.captured_bytes <= limit::ANSWERING_BYTES {
+                for event in events {
+                    self.answering.evidence.add(leaf, event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, hashes: &[ascribe_ledger::Hash]) -> Result<(), Stop> {
+        self.tree.fill(self.head.size, hashes).map_err(Refused::Rest)?;
+        self.report.counts.hashes += hashes.len() as u64;
+        let found = self.tree.head().root;
+        if found != self.head.root {
+            return Err(Refused::Root { expected: self.head.root, found }.into());
+        }
+        if let Some(leaf) = self.references.unneeded.first() {
+            return Err(Refused::Unneeded { leaf: *leaf }.into());
+        }
+        let (said, is) = (self.manifest.counted, self.report.counts.why);
+        let counted = [
+            ("that were asked for", said.asked, is.asked),
+            ("that the answer was drawn from", said.read, is.read),
+            ("of context", said.context, is.context),
+        ];
+        match counted.into_iter().find(|(_, expected, found)| expected != found) {
+            Some((what, expected, found)) => Err(Refused::Counted { what, expected, found }.into()),
+            None if is.read > 0 && self.manifest.answer.is_empty() => {
+                let what = "that an answer was drawn from, without an answer,";
+                Err(Refused::Counted { what, expected: 0, found: is.read }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn answer(&mut self, part: &AnswerPart, checkpoint: &SignedCheckpoint) -> Result<(), Stop> {
+        let answer = &part.answer;
+        let differing = [
+            ("schema", answer.schema == ascribe_model::Answer::SCHEMA),
+            ("verb", answer.body.question.verb == self.manifest.answer),
+            ("subject", answer.body.question.subject.as_ref() == Some(&self.manifest.question)),
+            ("checkpoint", answer.proof.checkpoint == checkpoint.note()),
+            ("size", answer.proof.size == checkpoint.size()),
+        ];
+        if let Some((what, _)) = differing.into_iter().find(|(_, same)| !same) {
+            return Err(Refused::AnswerOf { what }.into());
+        }
+        if answer.proof.evidence.iter().any(|found| found.proof.is_some() || found.envelope.is_some()) {
+            return Err(Refused::AnswerProof.into());
+        }
+        let evidence = &mut self.answering.evidence;
+        evidence.search_in(answer.body.scope.clone(), part.premises.streams.clone());
+        let is_whole = self.answering.captured_bytes <= limit::ANSWERING_BYTES;
+        let comes_from_these = self.report.same_parsers && is_whole && self.report.counts.without_bytes == 0;
+        if comes_from_these && let Some(event) = uncited(evidence, part) {
+            return Err(Refused::AnswerCites { event: event.to_string() }.into());
+        }
+        self.report.answer = Some(if !VERBS.contains(&self.manifest.answer.as_str()) {
+            AnswerCheck::UnknownVerb
+        } else if !is_whole {
+            AnswerCheck::TooLarge
+        } else {
+            match compare(evidence, part) {
+                AnswerCheck::Differs { .. } if !self.report.same_parsers => AnswerCheck::OtherParsers,
+                compared => compared,
+            }
+        });
+        Ok(())
+    }
+}
+
+impl References {
+    /// Checks that what an entry refers to has gone by.
+    fn follow(&mut self, leaf: u64, envelope: &Envelope) -> Result<(), Refused> {
+        if let Some(reference) = envelope.stream {
+            if !self.streams.contains(&reference) {
+                return Err(Refused::Reference { leaf, reference, kind: "stream" });
+            }
+            self.unneeded.remove(&reference);
+        }
+        if let Some(reference) = envelope.object {
+            if !self.objects.contains_key(&reference) {
+                return Err(Refused::Reference { leaf, reference, kind: "object" });
+            }
+            self.unneeded.remove(&reference);
+        }
+        Ok(())
+    }
+}
+
+/// An event that the answer cites and the bundle does not hold, or not where the answer says so.
+fn uncited(evidence: &BundledEvidence, part: &AnswerPart) -> Option<EventId> {
+    let body = &part.answer.body;
+    let claimed = body.claims.iter().flat_map(|claim| &claim.events);
+    let joined = body.edges.iter().flat_map(|edge| &edge.evidence);
+    let missing = claimed.chain(joined).find(|id| evidence.event(**id).is_none()).copied();
+    let located = &part.answer.proof.evidence;
+    missing.or_else(|| {
+        located.iter().find(|found| !evidence.holds(found.event, found.leaf)).map(|found| found.event)
+    })
+}
+
+fn authority(note: &str, claimed: &str, trusted: Option<&VerifierKey>) -> Authority {
+    match trusted {
+        None => Authority::NotAsked { claimed: claimed.to_owned() },
+        Some(key) => match SignedCheckpoint::open(note.as_bytes(), key) {
+            Ok(_) => Authority::Valid { key: key.to_string() },
+            Err(refused) => Authority::Invalid(refused),
+        },
+    }
+}
+
+fn matches_manifest(manifest: &Manifest, checkpoint: &SignedCheckpoint) -> Result<(), Refused> {
+    let checkpoint = checkpoint.checkpoint();
+    if manifest.origin != checkpoint.origin {
+        let (expected, found) = (checkpoint.origin.clone(), manifest.origin.clone());
+        return Err(Refused::Manifest { what: "origin", expected, found });
+    }
+    if manifest.size != checkpoint.size {
+        let (expected, found) = (checkpoint.size.to_string(), manifest.size.to_string());
+        return Err(Refused::Manifest { what: "size", expected, found });
+    }
+    Ok(())
+}
+
+/// Names as they are shown.
+pub(crate) fn listed(names: &[KeyRef]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,92 @@
+//! The events of a bundle as evidence for an answer: found by key, as the ledger they come from would find them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
+use ascribe_model::{Event, EventId, KeyRef, Role, Scope, StreamSummary, TimeSpan};
+
+/// Events that were derived from bundled records.
+#[derive(Debug, Default)]
+pub struct BundledEvidence {
+    events: BTreeMap<EventId, Arc<Event>>,
+    /// Events by the keys that they list.
+    by_key: BTreeMap<KeyRef, BTreeSet<EventId>>,
+    /// Keys by their values.
+    by_value: BTreeMap<String, BTreeSet<KeyRef>>,
+    /// Entries in which each event was met.
+    leaves: BTreeSet<(EventId, u64)>,
+    scope: Scope,
+    streams: Vec<StreamSummary>,
+}
+
+impl BundledEvidence {
+    /// Adds an event of the entry at `leaf`. An event that is met again counts once.
+    pub fn add(&mut self, leaf: u64, event: Event) {
+        self.leaves.insert((event.id, leaf));
+        for key in &event.keys {
+            self.by_key.entry(key.to_ref()).or_default().insert(event.id);
+            self.by_value.entry(key.value.clone()).or_default().insert(key.to_ref());
+        }
+        self.events.entry(event.id).or_insert_with(|| Arc::new(event));
+    }
+
+    /// Takes the exporter's word for what was searched: what a ledger holds cannot be told from some of its entries.
+    pub fn search_in(&mut self, scope: Scope, streams: Vec<StreamSummary>) {
+        self.scope = scope;
+        self.streams = streams;
+    }
+
+    /// An event by its id.
+    pub fn event(&self, id: EventId) -> Option<&Arc<Event>> {
+        self.events.get(&id)
+    }
+
+    /// Every event, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.events.values()
+    }
+
+    /// Whether the entry at `leaf` holds the event.
+    pub fn holds(&self, id: EventId, leaf: u64) -> bool {
+        self.leaves.contains(&(id, leaf))
+    }
+}
+
+impl Evidence for BundledEvidence {
+    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+        let found = self.by_key.get(key).into_iter().flatten().filter_map(|id| self.events.get(id));
+        let lists =
+            |event: &Event| event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed));
+        let mut events: Vec<Arc<Event>> = found.filter(|event| lists(event)).cloned().collect();
+        let total = events.len() as u64;
+        events.sort_by_key(|event| (event.time.at.is_none(), event.time.at, event.id));
+        events.truncate(limit);
+        Ok(Page { events, total })
+    }
+
+    fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
+        let page = self.events(key, &[role], usize::MAX)?;
+        let times = || page.events.iter().filter_map(|event| event.time.at);
+        let span = times().min().zip(times().max()).map(|(first, last)| TimeSpan { first, last });
+        Ok(Tally { count: page.total, span })
+    }
+
+    fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
+        let mut found: BTreeMap<KeyRef, BTreeSet<Role>> = BTreeMap::new();
+        for key in self.by_value.get(value).into_iter().flatten() {
+            let events = self.by_key.get(key).into_iter().flatten().filter_map(|id| self.events.get(id));
+            let listed = events.flat_map(|event| &event.keys).filter(|listed| key.names(listed));
+            found.entry(key.clone()).or_default().extend(listed.map(|listed| listed.role));
+        }
+        Ok(found.into_iter().map(|(key, roles)| (key, roles.into_iter().collect())).collect())
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope.clone()
+    }
+
+    fn streams(&self) -> Vec<StreamSummary> {
+        self.streams.clone()
+    }
+}

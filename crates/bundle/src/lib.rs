@@ -1,0 +1,35 @@
+//! **How does a stranger check it?** Evidence of one case in one file, and the check of such a file.
+//!
+//! A bundle holds ledger entries with everything that proves them: their envelopes, the captured bytes and the salts
+//! that open the commitments to them, one proof for all of them together, and the signed checkpoint that it leads to.
+//! It may hold an answer, which [`check`] derives again from the bundled records. `docs/formats/bundle.md` states
+//! the bytes.
+//!
+//! - Write: [`BundleWriter`], which streams and gives equal bytes for equal input.
+//! - Check: [`check`], which streams too, needs neither ledger nor network, and returns a [`Report`].
+//!
+//! It knows no disk, no store and no clock. What it cannot check it says: that the entries are *all* that the ledger
+//! holds on a matter is the word of whoever wrote the bundle.
+
+mod answer;
+mod cbor;
+mod check;
+mod evidence;
+mod format;
+mod names;
+mod read;
+mod report;
+mod write;
+
+pub use answer::{AnswerCheck, RederiveError, VERBS, reason, rederive};
+pub use cbor::Malformed;
+pub use check::{Authority, Check, CheckError, Counts, Integrity, Report, Verdict, check};
+pub use evidence::BundledEvidence;
+pub use format::{
+    AnswerPart, AnswerPremises, AnswerSubject, Counted, Earlier, EntryPart, FIRST_ITEM, MAX_CAPTURED_BYTES,
+    Manifest, Opened, Parser, Signed, Why,
+};
+pub use names::{EVENT_KIND, NAME_KIND, is_named_in};
+pub use read::Refused;
+pub use report::{harmless, json, text};
+pub use write::{BundleWriter, Sealed, WriteError};

@@ -1,0 +1,464 @@
+//! Takes a bundle apart: each part once, in its place, within its bounds. What the parts prove is not known here.
+
+use std::io::Read;
+
+use ascribe_ledger::{
+    CheckpointRefused, EnvelopeError, HASH_BYTES, Hash, MAX_ENVELOPE_BYTES, MAX_NOTE_BYTES,
+    PartialTreeRefused, ProofRefused, SALT_BYTES, VerifierKeyError,
+};
+use ascribe_model::{KeyKind, KeyRef};
+
+use crate::cbor::{DecodeError, Decoder, Malformed};
+use crate::check::CheckError;
+use crate::format::{
+    AnswerPart, Counted, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM, FIRST_ITEM_STEM,
+    MAX_CAPTURED_BYTES, Manifest, Number, Opened, Parser, Signed, Why, limit,
+};
+use crate::write::seal_digest;
+
+/// Why a bundle is not valid. The first reason that is met ends the check.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Not the encoding of the format.
+    #[error("the encoding is not that of a bundle")]
+    Malformed(#[from] Malformed),
+    /// An item of a number that this version does not have.
+    #[error("the item at byte {offset} has number {number}, which version 1 does not have")]
+    UnknownItem {
+        /// Where it starts.
+        offset: u64,
+        /// Its number.
+        number: u64,
+    },
+    /// A part out of its place, missing or repeated.
+    #[error("{found} stands at byte {offset}, expected {expected}")]
+    Order {
+        /// Where it starts.
+        offset: u64,
+        /// What belongs there.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A row of hashes that is not made of whole hashes.
+    #[error("the hashes at byte {offset} have {found} bytes, not a multiple of {HASH_BYTES}")]
+    Hashes {
+        /// Where they start.
+        offset: u64,
+        /// Bytes found.
+        found: usize,
+    },
+    /// A note that is not text.
+    #[error("the note at byte {offset} is not UTF-8")]
+    Note {
+        /// Where it starts.
+        offset: u64,
+    },
+    /// An entry that does not say why it is here.
+    #[error("the entry at byte {offset} is here for reason {number}, which version 1 does not have")]
+    Why {
+        /// Where it starts.
+        offset: u64,
+        /// The number.
+        number: u64,
+    },
+    /// Names or parsers that are repeated or not in order.
+    #[error("the {what} of the manifest are repeated or out of order at `{at}`")]
+    Unsorted {
+        /// `names` or `parsers`.
+        what: &'static str,
+        /// The first that is not behind the one before.
+        at: String,
+    },
+    /// The key that the bundle claims is no key.
+    #[error("the key that the bundle claims is no verifier key")]
+    ClaimedKey(#[source] VerifierKeyError),
+    /// The checkpoint does not verify by the key that the bundle claims.
+    #[error("the checkpoint does not verify by the key that the bundle itself claims")]
+    Checkpoint(#[source] CheckpointRefused),
+    /// The manifest speaks of another checkpoint.
+    #[error("the manifest says {what} `{found}`, the checkpoint says `{expected}`")]
+    Manifest {
+        /// `origin` or `size`.
+        what: &'static str,
+        /// In the checkpoint.
+        expected: String,
+        /// In the manifest.
+        found: String,
+    },
+    /// An earlier checkpoint does not verify.
+    #[error("earlier checkpoint {position} does not verify by the key that the bundle claims")]
+    EarlierCheckpoint {
+        /// Position from 1.
+        position: u64,
+        /// Why.
+        #[source]
+        source: CheckpointRefused,
+    },
+    /// An earlier checkpoint that is not larger than the one before.
+    #[error("earlier checkpoint {position} is over {found} entries, not more than the one before")]
+    EarlierOrder {
+        /// Position from 1.
+        position: u64,
+        /// Its size.
+        found: u64,
+    },
+    /// The ledger did not only grow.
+    #[error(
+        "the ledger of {size} entries is no part of the ledger of this bundle: it was forked or rewritten"
+    )]
+    Inconsistent {
+        /// Size of the earlier checkpoint.
+        size: u64,
+        /// Why.
+        #[source]
+        source: ProofRefused,
+    },
+    /// A leaf or its gap does not fit into the tree.
+    #[error("entry {leaf} does not fit into the tree")]
+    Gap {
+        /// The leaf.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: PartialTreeRefused,
+    },
+    /// An entry outside of the tree.
+    #[error("entry {leaf} is not under the checkpoint, which has {size}")]
+    BeyondCheckpoint {
+        /// The leaf.
+        leaf: u64,
+        /// Leaves under the checkpoint.
+        size: u64,
+    },
+    /// An envelope that is none.
+    #[error("entry {leaf} has no envelope of the ledger")]
+    Envelope {
+        /// The leaf.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: EnvelopeError,
+    },
+    /// The captured bytes are not those that were committed to.
+    #[error("the captured bytes of entry {leaf} are not those that its envelope commits to")]
+    Commitment {
+        /// The leaf.
+        leaf: u64,
+    },
+    /// An entry that refers to one that is not there.
+    #[error("entry {leaf} refers to {kind} entry {reference}, which is not in the bundle before it")]
+    Reference {
+        /// The leaf.
+        leaf: u64,
+        /// What it refers to.
+        reference: u64,
+        /// `stream` or `object`.
+        kind: &'static str,
+    },
+    /// An entry of a kind that has no business here.
+    #[error("entry {leaf} is a {found}, expected {expected}")]
+    Kind {
+        /// The leaf.
+        leaf: u64,
+        /// What may be here.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A stream or object entry that no other refers to.
+    #[error("entry {leaf} is context, and nothing refers to it")]
+    Unneeded {
+        /// The leaf.
+        leaf: u64,
+    },
+    /// More or larger context than any ledger has.
+    #[error("entry {leaf} is more context than a bundle may hold")]
+    ContextTooLarge {
+        /// The leaf.
+        leaf: u64,
+    },
+    /// An entry that lists none of the names.
+    #[error("entry {leaf} was not asked for: no event in it lists any of the names")]
+    NotAsked {
+        /// The leaf.
+        leaf: u64,
+    },
+    /// Another number of entries than the manifest says.
+    #[error("the manifest counts {expected} entries {what}, {found} are here")]
+    Counted {
+        /// Which.
+        what: &'static str,
+        /// In the manifest.
+        expected: u64,
+        /// In the bundle.
+        found: u64,
+    },
+    /// The rest of the tree does not fit.
+    #[error("the rest of the tree does not fit behind the last entry")]
+    Rest(#[source] PartialTreeRefused),
+    /// The entries are not those of the ledger that was signed.
+    #[error(
+        "entries and hashes lead to root `{found}`, the checkpoint has `{expected}`: something was altered"
+    )]
+    Root {
+        /// Root in the checkpoint.
+        expected: Hash,
+        /// Root that the entries lead to.
+        found: Hash,
+    },
+    /// The answer is not an answer.
+    #[error("the answer cannot be read")]
+    AnswerForm(#[source] serde_json::Error),
+    /// The answer is written in another way than it would be.
+    #[error("the answer is not in the one form that a bundle has it in")]
+    AnswerSecondForm,
+    /// The answer speaks of another checkpoint, verb or form.
+    #[error("the answer has another {what} than the bundle")]
+    AnswerOf {
+        /// `checkpoint`, `size`, `verb` or `schema`.
+        what: &'static str,
+    },
+    /// The answer cites what is not here.
+    #[error("the answer cites event {event}, which no entry of the bundle holds where the answer says so")]
+    AnswerCites {
+        /// The event.
+        event: String,
+    },
+    /// The answer carries a proof of its own, which nobody checks.
+    #[error("the answer carries a proof of its own; the bundle is the proof")]
+    AnswerProof,
+    /// The seal does not fit.
+    #[error("the seal does not fit the bytes before it: the file was damaged or changed")]
+    Seal,
+    /// Bytes behind the seal.
+    #[error("bytes follow the seal at byte {offset}")]
+    Trailing {
+        /// Where they start.
+        offset: u64,
+    },
+}
+
+/// What ends the reading of a bundle early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It could not be read at all.
+    Error(CheckError),
+    /// It is not valid.
+    Refused(Box<Refused>),
+}
+
+/// Reads the parts of a bundle in their order.
+pub(crate) struct BundleReader<R> {
+    decoder: Decoder<R>,
+    /// The item whose number has been read and whose content has not.
+    ahead: Option<Ahead>,
+}
+
+/// An item of which the number is known.
+struct Ahead {
+    number: Number,
+    offset: u64,
+    elements: u64,
+    /// Digest over everything before the item.
+    before: sha2::Sha256,
+}
+
+impl<R: Read> BundleReader<R> {
+    /// Reads the first item, which names the format.
+    pub(crate) fn open(input: R) -> Result<Self, Stop> {
+        let mut decoder = Decoder::new(input);
+        let first = decoder.text(limit::FIRST_ITEM_BYTES).map_err(|error| match error {
+            DecodeError::Io(error) => Stop::Error(CheckError::Read(error)),
+            DecodeError::Malformed(_) => Stop::Error(CheckError::NoBundle),
+        })?;
+        match first.strip_prefix(FIRST_ITEM_STEM) {
+            Some(_) if first == FIRST_ITEM => Ok(Self { decoder, ahead: None }),
+            Some(version) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(Stop::Error(CheckError::Version { found: version.to_owned() }))
+            }
+            _ => Err(Stop::Error(CheckError::NoBundle)),
+        }
+    }
+
+    pub(crate) fn manifest(&mut self) -> Result<Manifest, Stop> {
+        self.expect(Number::Manifest)?;
+        let decoder = &mut self.decoder;
+        let origin = decoder.text(limit::ORIGIN_BYTES)?;
+        let size = decoder.unsigned(u64::MAX)?;
+        let question = decoder.text(limit::QUESTION_BYTES)?;
+        let mut names = Vec::new();
+        for _ in 0..decoder.array(limit::NAMES)? {
+            decoder.array_of(3)?;
+            let kind = KeyKind::from_name(&decoder.text(limit::WORD_BYTES)?);
+            let (scope, value) = (decoder.text(limit::NAME_BYTES)?, decoder.text(limit::NAME_BYTES)?);
+            names.push(KeyRef { kind, scope, value });
+        }
+        let mut parsers = Vec::new();
+        for _ in 0..decoder.array(limit::PARSERS)? {
+            decoder.array_of(2)?;
+            let source = decoder.text(limit::WORD_BYTES)?;
+            parsers.push(Parser { source, version: decoder.unsigned(u64::MAX)? });
+        }
+        let answer = decoder.text(limit::WORD_BYTES)?;
+        decoder.array_of(3)?;
+        let mut count = || decoder.unsigned(u64::MAX);
+        let counted = Counted { asked: count()?, read: count()?, context: count()? };
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(Refused::Unsorted { what: "names", at: pair[1].to_string() }.into());
+        }
+        if let Some(pair) = parsers.windows(2).find(|pair| pair[0].source >= pair[1].source) {
+            return Err(Refused::Unsorted { what: "parsers", at: pair[1].source.clone() }.into());
+        }
+        Ok(Manifest { origin, size, question, names, parsers, answer, counted })
+    }
+
+    pub(crate) fn checkpoint(&mut self) -> Result<Signed, Stop> {
+        self.expect(Number::Checkpoint)?;
+        let key = self.decoder.text(limit::KEY_BYTES)?;
+        Ok(Signed { key, note: self.note()? })
+    }
+
+    /// The next earlier checkpoint, if there is one more.
+    pub(crate) fn earlier(&mut self) -> Result<Option<Earlier>, Stop> {
+        if self.next_is(Number::Earlier)? {
+            let note = self.note()?;
+            return Ok(Some(Earlier { note, proof: self.hashes()? }));
+        }
+        Ok(None)
+    }
+
+    /// The next entry, if there is one more.
+    pub(crate) fn entry(&mut self) -> Result<Option<EntryPart>, Stop> {
+        let offset = self.decoder.offset();
+        let Some(elements) = self.elements_if_next(Number::Entry)? else { return Ok(None) };
+        let leaf = self.decoder.unsigned(u64::MAX)?;
+        let number = self.decoder.unsigned(u64::MAX)?;
+        let why = Why::from_number(number).ok_or(Refused::Why { offset, number })?;
+        let gap = self.hashes()?;
+        let envelope = self.decoder.bytes(MAX_ENVELOPE_BYTES)?;
+        let opened = if elements == ENTRY_CLOSED_ELEMENTS {
+            None
+        } else {
+            let salt = self.decoder.bytes_of::<SALT_BYTES>()?;
+            Some(Opened { salt, captured: self.decoder.bytes(MAX_CAPTURED_BYTES)? })
+        };
+        Ok(Some(EntryPart { leaf, why, gap, envelope, opened }))
+    }
+
+    pub(crate) fn rest(&mut self) -> Result<Vec<Hash>, Stop> {
+        self.expect(Number::Rest)?;
+        self.hashes()
+    }
+
+    pub(crate) fn answer(&mut self) -> Result<AnswerPart, Stop> {
+        self.expect(Number::Answer)?;
+        let premises_bytes = self.decoder.bytes(limit::PREMISES_BYTES)?;
+        let answer_bytes = self.decoder.bytes(limit::ANSWER_BYTES)?;
+        let premises = serde_json::from_slice(&premises_bytes).map_err(Refused::AnswerForm)?;
+        let answer = serde_json::from_slice(&answer_bytes).map_err(Refused::AnswerForm)?;
+        let part = AnswerPart { premises, answer };
+        // What this program would not write, it cannot have read whole.
+        let again = |value: Result<Vec<u8>, serde_json::Error>, bytes: &[u8]| match value {
+            Ok(written) if written == bytes => Ok(()),
+            Ok(_) => Err(Refused::AnswerSecondForm),
+            Err(error) => Err(Refused::AnswerForm(error)),
+        };
+        again(serde_json::to_vec(&part.premises), &premises_bytes)?;
+        again(serde_json::to_vec(&part.answer), &answer_bytes)?;
+        Ok(part)
+    }
+
+    /// The seal, which must fit, and the end of the file. Returns the digest.
+    pub(crate) fn seal(mut self) -> Result<[u8; 32], Stop> {
+        let before = self.expect(Number::Seal)?;
+        let found = self.decoder.bytes_of::<32>()?;
+        if found != seal_digest(before) {
+            return Err(Refused::Seal.into());
+        }
+        let offset = self.decoder.offset();
+        if self.decoder.is_at_end()? { Ok(found) } else { Err(Refused::Trailing { offset }.into()) }
+    }
+
+    /// Takes the next item, which must be of this number; returns the digest over what is before it.
+    fn expect(&mut self, expected: Number) -> Result<sha2::Sha256, Stop> {
+        let found = self.ahead()?;
+        if found.number != expected {
+            let (offset, found) = (found.offset, found.number.name());
+            return Err(Refused::Order { offset, expected: expected.name(), found }.into());
+        }
+        if found.elements != expected.elements() {
+            let (offset, found) = (found.offset, found.elements);
+            return Err(Malformed::Length { offset, expected: expected.elements(), found }.into());
+        }
+        Ok(found.before)
+    }
+
+    fn next_is(&mut self, number: Number) -> Result<bool, Stop> {
+        Ok(self.elements_if_next(number)?.is_some())
+    }
+
+    /// Takes the next item if it is of this number; its elements.
+    fn elements_if_next(&mut self, number: Number) -> Result<Option<u64>, Stop> {
+        let next = self.ahead()?;
+        if next.number != number {
+            self.ahead = Some(next);
+            return Ok(None);
+        }
+        let closed = number == Number::Entry && next.elements == ENTRY_CLOSED_ELEMENTS;
+        if closed || next.elements == number.elements() {
+            return Ok(Some(next.elements));
+        }
+        let (offset, expected, found) = (next.offset, number.elements(), next.elements);
+        Err(Malformed::Length { offset, expected, found }.into())
+    }
+
+    fn ahead(&mut self) -> Result<Ahead, Stop> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(ahead);
+        }
+        let (offset, before) = (self.decoder.offset(), self.decoder.digest());
+        let elements = self.decoder.array(u64::MAX)?;
+        let number = self.decoder.unsigned(u64::MAX)?;
+        let number = Number::from_number(number).ok_or(Refused::UnknownItem { offset, number })?;
+        Ok(Ahead { number, offset, elements, before })
+    }
+
+    fn note(&mut self) -> Result<String, Stop> {
+        let offset = self.decoder.offset();
+        let note = self.decoder.bytes(MAX_NOTE_BYTES)?;
+        String::from_utf8(note).map_err(|_| Refused::Note { offset }.into())
+    }
+
+    fn hashes(&mut self) -> Result<Vec<Hash>, Stop> {
+        let offset = self.decoder.offset();
+        let bytes = self.decoder.bytes(limit::HASHES * HASH_BYTES)?;
+        let (hashes, rest) = bytes.as_chunks::<HASH_BYTES>();
+        if rest.is_empty() {
+            Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
+        } else {
+            Err(Refused::Hashes { offset, found: bytes.len() }.into())
+        }
+    }
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Io(error) => Self::Error(CheckError::Read(error)),
+            DecodeError::Malformed(malformed) => malformed.into(),
+        }
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(malformed: Malformed) -> Self {
+        Refused::Malformed(malformed).into()
+    }
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}

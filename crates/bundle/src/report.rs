@@ -1,0 +1,307 @@
+//! The report of a check, in plain sentences and as JSON. Every sentence says what was found, and the report says
+//! what was not checked.
+
+use std::error::Error;
+
+use serde_json::{Value, json};
+
+use crate::answer::AnswerCheck;
+use crate::check::{Authority, Integrity, Report, Verdict, listed};
+
+/// Names and claims that are shown one by one in the text; all are in the JSON.
+const SHOWN: usize = 12;
+
+/// Longest text that is shown of what somebody else wrote, in characters.
+const TEXT_MAX: usize = 400;
+
+/// The report as text for people.
+pub fn text(report: &Report) -> String {
+    let mut out = format!("{}\n", headline(report));
+    out.push_str(&format!("\nINTEGRITY  {}\n", integrity(report)));
+    out.push_str(&format!("\nAUTHORITY  {}\n", authority(report)));
+    if let Some(answer) = &report.answer {
+        out.push_str(&format!("\nANSWER     {}\n", answer_sentence(answer)));
+        if let AnswerCheck::Same { statement, derived, asserted, .. } = answer {
+            out.push_str(&format!("  {}\n", shown(statement)));
+            out.push_str(&list("derived again from the bundled records", derived));
+            out.push_str(&list("asserted, not verified", asserted));
+        }
+    }
+    let rows = rows(report);
+    if !rows.is_empty() {
+        out.push_str("\nCHECKED\n");
+        for (name, value) in rows {
+            out.push_str(&format!("  {name:<22}{value}\n"));
+        }
+    }
+    out.push_str("\nNOT CHECKED\n");
+    for sentence in not_checked(report) {
+        out.push_str(&format!("  {sentence}\n"));
+    }
+    out
+}
+
+/// The report as JSON, `ascribe/bundle-check/v1`.
+pub fn json(report: &Report) -> Value {
+    let manifest = report.manifest.as_ref().map(|manifest| {
+        json!({
+            "origin": manifest.origin,
+            "size": manifest.size,
+            "question": manifest.question,
+            "names": listed(&manifest.names),
+            "answer": manifest.answer,
+            "parsers": manifest.parsers.iter()
+                .map(|parser| json!({ "source": parser.source, "version": parser.version }))
+                .collect::<Vec<_>>(),
+            "same_parsers": report.same_parsers,
+        })
+    });
+    let counts = &report.counts;
+    json!({
+        "schema": "ascribe/bundle-check/v1",
+        "verdict": word(report.verdict()),
+        "integrity": {
+            "is": match &report.integrity {
+                Integrity::Valid => "valid",
+                Integrity::Invalid(_) => "invalid",
+                Integrity::Unknown => "unknown",
+            },
+            "says": integrity(report),
+        },
+        "authority": {
+            "is": match &report.authority {
+                Authority::Valid { .. } => "valid",
+                Authority::Invalid(_) => "invalid",
+                Authority::NotAsked { .. } => "not_asked",
+                Authority::Unknown => "unknown",
+            },
+            "says": authority(report),
+        },
+        "answer": report.answer.as_ref().map(answer_json),
+        "manifest": manifest,
+        "root": report.head.map(|head| head.root.to_string()),
+        "grown_from": report.grown_from,
+        "seal": report.seal.map(|seal| hex(&seal)),
+        "counts": {
+            "entries": counts.entries,
+            "asked": counts.why.asked,
+            "read": counts.why.read,
+            "context": counts.why.context,
+            "captured_bytes": counts.captured_bytes,
+            "without_bytes": counts.without_bytes,
+            "withheld": counts.withheld,
+            "hashes": counts.hashes,
+            "events": counts.events,
+            "unread": counts.unread,
+        },
+        "not_checked": not_checked(report),
+    })
+}
+
+fn headline(report: &Report) -> &'static str {
+    match report.verdict() {
+        Verdict::Valid => "VALID  everything in this bundle holds, under a key that you named",
+        Verdict::Invalid => "INVALID  this bundle must not be relied on",
+        Verdict::Inconclusive => "INCONCLUSIVE  nothing is wrong, but something is not decided",
+    }
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "valid",
+        Verdict::Invalid => "invalid",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+fn integrity(report: &Report) -> String {
+    match (&report.integrity, report.head) {
+        (Integrity::Valid, Some(head)) => {
+            let entries: u64 = report.counts.entries.values().sum();
+            format!("valid: all {entries} entries are in the ledger of {} entries that was signed", head.size)
+        }
+        (Integrity::Valid | Integrity::Unknown, _) => "not decided".to_owned(),
+        (Integrity::Invalid(refused), _) => format!("invalid: {}", with_causes(refused.as_ref())),
+    }
+}
+
+fn authority(report: &Report) -> String {
+    match &report.authority {
+        Authority::Valid { key } => {
+            format!("valid: the checkpoint is signed by the key that you named, {key}")
+        }
+        Authority::Invalid(refused) => {
+            format!("invalid: the key that you named did not sign this checkpoint: {}", with_causes(refused))
+        }
+        Authority::NotAsked { claimed } => format!(
+            "not decided: the bundle claims the key {}. Anybody can claim a key: get the ledger's key from \
+             somebody you trust, and name it with `--key`",
+            shown(claimed)
+        ),
+        Authority::Unknown => "not decided: no checkpoint could be read".to_owned(),
+    }
+}
+
+fn answer_sentence(answer: &AnswerCheck) -> String {
+    match answer {
+        AnswerCheck::Same { verdict, .. } => {
+            format!(
+                "derived again: the same answer follows from the bundled records; its verdict is {verdict}"
+            )
+        }
+        AnswerCheck::Differs { part } => {
+            format!("differs: another {part} follows from the bundled records")
+        }
+        AnswerCheck::OtherParsers => {
+            "not decided: it was drawn by other versions of the parsers, and these come to another answer"
+                .to_owned()
+        }
+        AnswerCheck::TooLarge => {
+            "not decided: it rests on more records than this program derives from".to_owned()
+        }
+        AnswerCheck::UnknownVerb => "not decided: this program does not know the question".to_owned(),
+    }
+}
+
+fn answer_json(answer: &AnswerCheck) -> Value {
+    let says = answer_sentence(answer);
+    match answer {
+        AnswerCheck::Same { verdict, statement, derived, asserted } => json!({
+            "is": "same", "says": says, "verdict": verdict, "statement": statement,
+            "derived": derived, "asserted": asserted,
+        }),
+        AnswerCheck::Differs { .. } => json!({ "is": "differs", "says": says }),
+        AnswerCheck::OtherParsers | AnswerCheck::TooLarge | AnswerCheck::UnknownVerb => {
+            json!({ "is": "not_decided", "says": says })
+        }
+    }
+}
+
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if let Some(manifest) = &report.manifest {
+        rows.push(("ledger", shown(&manifest.origin)));
+        rows.push(("asked for", shown(&manifest.question)));
+        let names = listed(&manifest.names);
+        for (place, name) in names.iter().take(SHOWN).enumerate() {
+            rows.push((if place == 0 { "taken to mean" } else { "" }, shown(name)));
+        }
+        if names.len() > SHOWN {
+            rows.push(("", format!("and {} more", names.len() - SHOWN)));
+        }
+    }
+    if let Some(head) = report.head {
+        rows.push(("checkpoint", format!("{} entries, root {}", head.size, head.root)));
+    }
+    for size in &report.grown_from {
+        rows.push(("grown from", format!("the checkpoint over {size} entries")));
+    }
+    let counts = &report.counts;
+    let kinds: Vec<String> = counts.entries.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if !kinds.is_empty() {
+        rows.push(("entries", kinds.join(", ")));
+        rows.push(("captured bytes", counts.captured_bytes.to_string()));
+        rows.push(("hashes", counts.hashes.to_string()));
+        rows.push(("events derived again", counts.events.to_string()));
+    }
+    if counts.without_bytes > 0 {
+        rows.push((
+            "without their bytes",
+            format!("{}: nothing is known of what they said", counts.without_bytes),
+        ));
+    }
+    if counts.unread > 0 {
+        rows.push(("unread", format!("{}: these parsers make nothing of them", counts.unread)));
+    }
+    if let Some(seal) = report.seal {
+        rows.push(("seal", hex(&seal)));
+    }
+    rows
+}
+
+/// What nobody should think was checked.
+fn not_checked(report: &Report) -> Vec<String> {
+    let mut sentences = vec![
+        "Whether these are all entries of the ledger that list the names: that is the exporter's word."
+            .to_owned(),
+        "Whether the records were true, and whether everything that happened was recorded.".to_owned(),
+        "When the records came in: times of receipt are the ledger's own word.".to_owned(),
+        "The question, and what it was taken to mean: they are not under the checkpoint.".to_owned(),
+    ];
+    if report.answer.is_some() {
+        sentences.push(
+            "Whether an entry that is not in the bundle would change the answer, and what the answer says of its scope."
+                .to_owned(),
+        );
+    }
+    if report.counts.withheld > 0 {
+        sentences.push(format!(
+            "What was withheld from {} records before they were stored: nobody can open those commitments.",
+            report.counts.withheld
+        ));
+    }
+    if !matches!(report.authority, Authority::Valid { .. }) {
+        sentences.push("Whether the key that the bundle claims is the ledger's.".to_owned());
+    }
+    sentences
+}
+
+fn list(title: &str, claims: &[String]) -> String {
+    let mut out = String::new();
+    for claim in claims.iter().take(SHOWN) {
+        out.push_str(&format!("  [{title}] {}\n", shown(claim)));
+    }
+    if claims.len() > SHOWN {
+        out.push_str(&format!("  [{title}] and {} more\n", claims.len() - SHOWN));
+    }
+    out
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    shown(&text)
+}
+
+/// Text that cannot steer a terminal: what is neither printable nor a line feed is shown as an escape.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\n' | '"' | '\'' | '\\') || character.escape_debug().len() == 1 {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// What somebody else wrote: harmless, on one line, and bounded.
+fn shown(text: &str) -> String {
+    let mut shown = harmless(&text.chars().take(TEXT_MAX).collect::<String>()).replace('\n', "\\n");
+    if text.chars().count() > TEXT_MAX {
+        shown.push('…');
+    }
+    shown
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_shown_not_obeyed() {
+        assert_eq!(harmless("a\u{1b}[31m\u{202e}\u{7f}"), "a\\u{1b}[31m\\u{202e}\\u{7f}");
+        assert_eq!(harmless("Zoë \"→\" 東京\n"), "Zoë \"→\" 東京\n");
+        assert_eq!(shown("one\ntwo"), "one\\ntwo");
+        assert_eq!(shown(&"x".repeat(TEXT_MAX + 1)).chars().count(), TEXT_MAX + 1);
+    }
+}
