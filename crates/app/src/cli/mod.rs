@@ -4,6 +4,7 @@ mod answer_text;
 mod csv;
 mod demo;
 mod escape;
+mod export;
 mod identity_text;
 mod ingest;
 mod lifecycle_text;
@@ -64,6 +65,8 @@ pub enum Command {
     Show(questions::ShowArguments),
     /// Streams, records, time spans and rejects
     Sources,
+    /// Write the evidence of one matter to a file that a stranger can check
+    Export(export::ExportArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
     /// Throw the derived store away and derive it again from the ledger
@@ -93,6 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Lifecycle(lifecycle) => questions::lifecycle(&asked, lifecycle),
         Command::Show(show) => questions::show(&asked, show),
         Command::Sources => questions::sources(&asked),
+        Command::Export(export) => export::export(&asked, export),
         Command::Verify => upkeep::verify(&asked),
         Command::Rebuild => upkeep::rebuild(&asked),
         Command::Demo(demo) => demo::demo(&asked, demo),

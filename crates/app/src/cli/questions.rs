@@ -46,7 +46,7 @@ pub struct ShowArguments {
 /// Longest name that is looked up; keys are far shorter.
 const NAME_MAX: usize = 4_096;
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("a name is needed, not a blank".to_owned()),
         long if long.len() > NAME_MAX => Err(format!("a name has at most {NAME_MAX} bytes")),

@@ -132,7 +132,7 @@ fn with_causes(problem: &ascribe_ledger::Problem) -> String {
 }
 
 /// Rows in the form that was asked for; `more` goes behind the text for people only.
-fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more: &str) -> String {
+pub(super) fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more: &str) -> String {
     match output {
         Output::Table => {
             let lines: Vec<String> =

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod evidence;
+mod export;
 mod ingest;
 mod questions;
 mod subject;
@@ -10,6 +11,7 @@ mod upkeep;
 
 pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use evidence::OpenEvidence;
+pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use questions::{QuestionError, chain, lifecycle, show, sources, who};
 pub use upkeep::{StoreState, UpkeepError, init, rebuild, verify};

@@ -312,7 +312,7 @@ fn nothing(evidence: &OpenEvidence, question: Question, suggestions: Vec<KeyRef>
 }
 
 /// Puts the proof side beside a body: where each cited event lies, and the checkpoint over it.
-fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
+pub(super) fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
     if evidence.unfolded() > 0 {
         body.gaps.push(Gap {
             missing: format!(
@@ -339,7 +339,7 @@ fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
     Answer { schema: Answer::SCHEMA.to_owned(), body, proof }
 }
 
-fn question(verb: &str, subject: Option<&str>) -> Question {
+pub(super) fn question(verb: &str, subject: Option<&str>) -> Question {
     Question { verb: verb.to_owned(), subject: subject.map(str::to_owned), options: BTreeMap::new() }
 }
 
@@ -347,7 +347,7 @@ fn premise(statement: &str, basis: Basis) -> Premise {
     Premise { statement: statement.to_owned(), basis }
 }
 
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(SHOWN) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_assess::{Subject, identity_named, is_credential, is_lasting_identifier};
-use ascribe_model::{Credential, CredentialClass, Event, Key, KeyRef, Role};
+use ascribe_model::{Credential, CredentialClass, Event, Key, KeyKind, KeyRef, Role};
 use ascribe_store::Found;
 
 use super::OpenEvidence;
@@ -57,8 +57,57 @@ pub fn resolve(evidence: &OpenEvidence, text: &str, sought: Sought) -> Result<Re
             }
         }
     }
+    suggestions(evidence, text).map(Resolved::Nothing)
+}
+
+/// A key that a name stands for.
+pub struct Named {
+    /// The key.
+    pub key: KeyRef,
+    /// Leaf of the event whose own id it is; absent for any other key, which the index has.
+    pub event_at: Option<u64>,
+}
+
+/// Every key that `text` names, of any kind and scope: exactly, or by a beginning that only one value has.
+pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, QuestionError> {
+    let readings = readings(text);
+    let named =
+        |found: Vec<Found>| found.into_iter().map(|it| Named { key: it.key, event_at: None }).collect();
+    for wanted in &readings {
+        let exact = fitting(wanted, evidence.store.find(wanted.value))?;
+        if !exact.is_empty() {
+            return Ok(named(exact));
+        }
+    }
+    let events = events_begun(evidence, &readings)?;
+    for wanted in &readings {
+        let begun = fitting(wanted, evidence.store.find_prefix(wanted.value, NAMES_MAX))?;
+        let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
+        match (values.len(), events.as_slice()) {
+            (0, []) => {}
+            (0, [one]) => return Ok(vec![event_named(evidence, one)]),
+            (1, []) => return Ok(named(begun)),
+            _ => {
+                let events = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
+                let names = begun.iter().map(|found| found.key.to_string()).chain(events).collect();
+                return Err(QuestionError::Several { text: text.to_owned(), names });
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The key that is an event's own id.
+pub fn event_named(evidence: &OpenEvidence, event: &Event) -> Named {
+    let key = KeyRef { kind: KeyKind::new(EVENT_KIND), scope: String::new(), value: event.id.to_string() };
+    Named { key, event_at: evidence.leaf_of(event.id) }
+}
+
+/// Names that come close to one that nothing has.
+pub fn suggestions(evidence: &OpenEvidence, text: &str) -> Result<Vec<KeyRef>, QuestionError> {
+    let readings = readings(text);
     let value = readings.last().map_or(text, |wanted| wanted.value);
-    evidence.store.suggest(value, 5).map(Resolved::Nothing).map_err(QuestionError::Store)
+    evidence.store.suggest(value, 5).map_err(QuestionError::Store)
 }
 
 /// A name, with the kind and scope of key where they were typed too.

@@ -11,6 +11,7 @@
 mod answers;
 mod bad_input;
 mod crash;
+mod export;
 mod given;
 mod readme;
 mod tampering;

@@ -1,0 +1,115 @@
+//! `ascribe export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::escape::line;
+use super::messages::{Exit, Failure, print};
+use super::upkeep::form;
+use super::{Asked, questions};
+use crate::ops::{self, AnswerAsked, ExportError, ExportRequest, Overwrite};
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A credential, an identity or an event, by any of its names: every entry that lists it goes in
+    #[arg(long, value_name = "NAME", value_parser = questions::name)]
+    entries: String,
+    /// The answer that goes with the entries, and the entries that it was drawn from
+    #[arg(long, value_enum)]
+    answer: Option<Answer>,
+    /// A checkpoint that somebody kept: the bundle then proves that the ledger only grew since
+    #[arg(long, value_name = "CHECKPOINT")]
+    earlier: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// The bundle to write, such as `case.evb`
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// An answer that a bundle can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    /// Which identity held it
+    Who,
+    /// Back to who started it
+    Chain,
+    /// Forward to all that came of it
+    ChainForward,
+    /// When it was issued, changed and ended
+    Lifecycle,
+}
+
+pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
+    let exported = ops::export(
+        asked.evidence,
+        &ExportRequest {
+            name: &arguments.entries,
+            answer: arguments.answer.map(Answer::asked),
+            earlier: arguments.earlier.as_deref(),
+            file: &arguments.file,
+            overwrite: if arguments.force { Overwrite::Replace } else { Overwrite::Refuse },
+        },
+    )?;
+    let file = line(&exported.file.to_string_lossy(), 500);
+    let names: Vec<String> = exported.names.iter().map(ToString::to_string).collect();
+    let counts = &exported.report.counts;
+    let kinds: Vec<String> = counts.entries.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let seal: String = exported.seal.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let mut rows = vec![
+        ("bundle", file.clone()),
+        ("bytes", exported.bytes.to_string()),
+        ("entries that list", line(&names.join(", "), 400)),
+        ("entries", kinds.join(", ")),
+        ("events", counts.events.to_string()),
+        ("seal", seal.clone()),
+    ];
+    if counts.withheld > 0 {
+        let withheld =
+            format!("from {} records, before they were stored; the bundle cannot show it", counts.withheld);
+        rows.push(("withheld", withheld));
+    }
+    if counts.without_bytes > 0 {
+        rows.push((
+            "erased",
+            format!("the bytes of {} entries; their envelopes are here", counts.without_bytes),
+        ));
+    }
+    let value = json!({
+        "schema": "ascribe/export/v1",
+        "file": exported.file.to_string_lossy(),
+        "bytes": exported.bytes,
+        "seal": seal,
+        "names": names,
+        "check": ascribe_bundle::json(&exported.report),
+    });
+    let next = format!(
+        "\nThe file was checked before it got its name. Whoever gets it checks it without you:\n  \
+         ascribe-verify --key KEY {file}\n\n\
+         KEY is the line in `keys/ledger.vkey`; hand it over by another way than the file.\n"
+    );
+    print(&form(asked.output, &rows, &value, &next))?;
+    Ok(Exit::Yes)
+}
+
+impl Answer {
+    fn asked(self) -> AnswerAsked {
+        match self {
+            Self::Who => AnswerAsked::Who,
+            Self::Chain => AnswerAsked::Chain,
+            Self::ChainForward => AnswerAsked::ChainForward,
+            Self::Lifecycle => AnswerAsked::Lifecycle,
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let hint = error.hint();
+        Self::unusable(error, hint)
+    }
+}
