@@ -1,6 +1,7 @@
 //! What folding costs, in nanoseconds an event: `cargo run --release -p ascribe-store --example fold_speed`.
 //!
-//! Processor time of all threads, so that it is the cost on one core whatever else the machine does. Events are generated before the clock starts. The first argument is the number of complete segments (4).
+//! Processor time of all threads, so that it is the cost on one core whatever else the machine does. Events are generated before the clock starts. The first argument is the number of complete
+//! segments (4); 16 of them are a unit, which is then compacted.
 
 #[path = "../tests/generated/mod.rs"]
 mod generated;
@@ -11,7 +12,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use ascribe_model::{Event, Timestamp};
-use ascribe_store::{Entry, Outlines, RANGE, Record, SegmentBuilder, Store};
+use ascribe_store::{Entry, Outlines, RANGE, Record, SegmentBuilder, Store, UNIT};
 
 /// Events generated at a time; divides the number of leaves in a segment.
 const BATCH: usize = 32;
@@ -28,8 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     report("mean", total, segments * RANGE)?;
     let mut out = stdout().lock();
-    for (name, bytes) in sizes(&store) {
-        writeln!(out, "{name:20} {:4} bytes an event", bytes / (segments * RANGE))?;
+    sizes(&store, &mut out)?;
+    for unit in store.units() {
+        let (started, wall) = (processor_time(), Instant::now());
+        let outcome = store.compact(unit)?;
+        let time = (processor_time() - started) / UNIT;
+        writeln!(out, "compaction: {outcome:?}, {time} ns an event, {:?} of wall time", wall.elapsed())?;
+        sizes(&store, &mut out)?;
     }
     let started = Instant::now();
     let store = Store::open(folder.path())?;
@@ -85,10 +91,17 @@ fn report(name: &str, times: [u64; 3], events: u64) -> std::io::Result<()> {
     writeln!(stdout(), "{name}: {all} ns an event (push {push}, finish {finish}, publish {publish})")
 }
 
-fn sizes(store: &Store) -> std::collections::BTreeMap<String, u64> {
-    let mut sizes = std::collections::BTreeMap::new();
-    for (name, file) in store.summaries().flat_map(|summary| &summary.files) {
-        *sizes.entry(name.clone()).or_default() += file.bytes;
+/// Bytes an event of each kind of file.
+fn sizes(store: &Store, out: &mut impl Write) -> std::io::Result<()> {
+    let mut sizes = std::collections::BTreeMap::<&str, u64>::new();
+    for (name, file) in store.summaries().flat_map(|summary| summary.files.iter().chain(&summary.partitions))
+    {
+        let name = name.split('/').next().unwrap_or(name).trim_end_matches(".parquet");
+        *sizes.entry(name).or_default() += file.bytes;
     }
-    sizes
+    let total = sizes.values().sum();
+    for (name, bytes) in sizes.into_iter().chain([("all", total)]) {
+        writeln!(out, "{name:20} {:4} bytes an event", bytes / store.folded())?;
+    }
+    Ok(())
 }

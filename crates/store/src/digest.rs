@@ -1,7 +1,7 @@
 //! Comparing and checking whole stores: digests of tables and of the key index, and of every file.
 //!
 //! Table digests are over rows in leaf order, sums added up, so that a store built batch by batch equals a rebuilt
-//! one. They read everything, and are for rebuilds and tests, not for questions.
+//! one, compacted or not. They read everything, and are for rebuilds and tests, not for questions.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -9,7 +9,7 @@ use std::fs;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{TimestampNanosecondType, UInt64Type};
+use arrow_array::types::{TimestampNanosecondType, UInt32Type, UInt64Type};
 use ascribe_model::{KeyKind, Role};
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ use crate::cell::schema;
 use crate::error::{Damage, ReadError};
 use crate::hex;
 use crate::key_index::Cursor;
-use crate::layout;
+use crate::stored::StoredSegment;
 use crate::table_file;
 use crate::tables::{TABLES, Table};
 
@@ -47,8 +47,11 @@ impl Store {
     /// Reads every file and compares it with the digest in its segment's summary.
     pub fn check_files(&self) -> Result<(), ReadError> {
         for segment in &self.segments {
-            for (name, expected) in &segment.summary.files {
-                let path = segment.folder.join(name);
+            let summary = &segment.summary;
+            let files = summary.files.iter().map(|(name, file)| (segment.folder.join(name), file));
+            let partitions =
+                summary.partitions.iter().map(|(path, file)| (self.layout.root.join(path), file));
+            for (path, expected) in files.chain(partitions) {
                 let bytes = fs::read(&path).map_err(|error| ReadError::io(&path, error))?;
                 let digest = hex::digits(&Sha256::digest(&bytes));
                 if digest != expected.sha256 {
@@ -61,34 +64,48 @@ impl Store {
         Ok(())
     }
 
+    /// Over the digests of all rows, sorted by leaf and ordinal and, where those are equal, by digest: a unit keeps
+    /// rows in another order than its ranges did.
     fn digest_rows(&self, table: &Table) -> Result<[u8; 32], ReadError> {
         let mut digest = Stream::default();
-        self.read_table(table, |batch| {
-            for row in 0..batch.num_rows() {
-                for column in batch.columns() {
-                    table_file::put_cell(&mut digest.pending, column.as_ref(), row);
+        let mut cells = Vec::new();
+        for segment in &self.segments {
+            let mut rows: Vec<(u64, u32, [u8; 32])> = Vec::new();
+            self.read_table(table, segment, |batch| {
+                for row in 0..batch.num_rows() {
+                    cells.clear();
+                    for column in batch.columns() {
+                        table_file::put_cell(&mut cells, column.as_ref(), row);
+                    }
+                    rows.push((leaf(batch, row), ordinal(batch, row), Sha256::digest(&cells).into()));
                 }
+                Ok(())
+            })?;
+            rows.sort_unstable();
+            for (_, _, row) in rows {
+                digest.pending.extend_from_slice(&row);
                 digest.relieve();
             }
-            Ok(())
-        })?;
+        }
         Ok(digest.finish())
     }
 
     fn digest_sums(&self, table: &Table) -> Result<[u8; 32], ReadError> {
         let mut sums: BTreeMap<Vec<u8>, Sum> = BTreeMap::new();
-        self.read_table(table, |batch| {
-            for row in 0..batch.num_rows() {
-                let mut name = Vec::new();
-                for (column, array) in table.columns.iter().zip(batch.columns()) {
-                    if !SUM_COLUMNS.contains(&column.name) {
-                        table_file::put_cell(&mut name, array.as_ref(), row);
+        for segment in &self.segments {
+            self.read_table(table, segment, |batch| {
+                for row in 0..batch.num_rows() {
+                    let mut name = Vec::new();
+                    for (column, array) in table.columns.iter().zip(batch.columns()) {
+                        if !SUM_COLUMNS.contains(&column.name) {
+                            table_file::put_cell(&mut name, array.as_ref(), row);
+                        }
                     }
+                    sums.entry(name).or_default().add(batch, row);
                 }
-                sums.entry(name).or_default().add(batch, row);
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?;
+        }
         let mut digest = Stream::default();
         for (name, sum) in sums {
             digest.pending.extend_from_slice(&name);
@@ -105,11 +122,12 @@ impl Store {
     fn read_table(
         &self,
         table: &Table,
+        segment: &StoredSegment,
         mut visit: impl FnMut(&RecordBatch) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let schema = schema(table.columns);
-        for segment in &self.segments {
-            table_file::read(&segment.folder.join(layout::table_file(table.name)), &schema, &mut visit)?;
+        for path in segment.table_paths(&self.layout, table) {
+            table_file::read(&path, &schema, &mut visit)?;
         }
         Ok(())
     }
@@ -147,6 +165,18 @@ impl Store {
         }
         Ok(digest.finish())
     }
+}
+
+/// Leaf of a row.
+fn leaf(batch: &RecordBatch, row: usize) -> u64 {
+    let column = batch.column_by_name("leaf");
+    column.map_or(0, |column| column.as_primitive::<UInt64Type>().value(row))
+}
+
+/// Position of a row among those of its leaf; 0 in tables that have one row for each.
+fn ordinal(batch: &RecordBatch, row: usize) -> u32 {
+    let column = batch.column_by_name("ordinal");
+    column.map_or(0, |column| column.as_primitive::<UInt32Type>().value(row))
 }
 
 type SortKey = (Vec<u8>, KeyKind, String);

@@ -178,6 +178,28 @@ pub enum FinishError {
     Write(#[from] WriteError),
 }
 
+/// A unit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// The leaves are no unit, not all folded, or a unit already.
+    #[error("leaves {first}-{end} are not complete ranges that make a unit")]
+    NotAUnit {
+        /// First leaf.
+        first: u64,
+        /// End.
+        end: u64,
+    },
+    /// A file of the ranges cannot be read or is damaged.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file could not be made durable.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The unit could not be put in force.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
 /// New segments could not be published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {

@@ -224,7 +224,8 @@ fn cursor_at(segment: &StoredSegment, key: &KeyRef) -> Result<Option<Cursor>, Re
     Ok(None)
 }
 
-fn leaves_in(
+/// The leaves of one segment at which `key` was seen in any of `roles`, in order.
+pub(crate) fn leaves_in(
     segment: &StoredSegment,
     key: &KeyRef,
     roles: &[Role],

@@ -1,7 +1,7 @@
 //! `ids.index`: has this event id been seen, where first, and how often again?
 //!
 //! Two sorted lists: ids at their first sighting, and ids of further deliveries. An entry is the first 16 bytes of an
-//! id and the leaf as an offset from the segment's first, 18 bytes, 256 to a block. The footer holds a bloom filter
+//! id and the leaf as an offset from the segment's first, 18 bytes (19 in a unit), 256 to a block. The footer holds a bloom filter
 //! of 10 bits for each id of the first list, and for each block its first 8 bytes and its CRC. At 128 bits a
 //! collision of two ids is out of reach, so entries are not compared further. It deliberately does not know what an
 //! event is.
@@ -13,16 +13,39 @@ use ascribe_model::EventId;
 use crate::error::{Damage, ReadError};
 use crate::frame::{self, BlockPlace, Framed, Malformed, Parts};
 
-const MAGIC: [u8; 8] = *b"ASCRIDS1";
 /// Bytes of an id that are kept.
 const PREFIX: usize = 16;
-/// Width of an entry: 16 bytes of the id, 2 bytes of the leaf. A segment has at most 65,536 leaves.
-const ENTRY: usize = PREFIX + 2;
 /// Entries in a block: 256 × 18 = 4,608 bytes, about one page.
 const BLOCK: usize = 256;
 /// Bits of the bloom filter for each id. With 7 probes, 0.8 % of unknown ids are looked up in vain.
 const BLOOM_BITS: u64 = 10;
 const BLOOM_PROBES: u64 = 7;
+
+/// What kind of segment an index belongs to: it decides how wide an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// At most 65,536 leaves, numbered in 2 bytes.
+    Range,
+    /// A unit of 1,048,576 leaves, numbered in 3 bytes.
+    Unit,
+}
+
+impl Span {
+    const fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Range => *b"ASCRIDS1",
+            Self::Unit => *b"ASCRIDU1",
+        }
+    }
+
+    /// Bytes of an entry.
+    const fn entry(self) -> usize {
+        match self {
+            Self::Range => PREFIX + 2,
+            Self::Unit => PREFIX + 3,
+        }
+    }
+}
 
 /// An id and the leaf of one of its deliveries.
 pub(crate) type IdAt = (EventId, u64);
@@ -64,48 +87,77 @@ pub(crate) struct Ids<'a> {
     pub(crate) repeats: &'a [IdAt],
 }
 
-/// Encodes the index.
+/// Encodes the index of a range or a part of one.
 pub(crate) fn encode(ids: Ids<'_>) -> Vec<u8> {
-    let mut out = Vec::with_capacity((ids.new.len() + ids.repeats.len()) * ENTRY);
-    let mut footer = Vec::new();
-    frame::put_number(&mut footer, ids.first);
-    let mut bloom = Bloom::with_room_for(ids.new.len());
-    for (id, _) in ids.new {
-        bloom.insert(prefix(id));
+    let list =
+        |list: &[IdAt]| list.iter().map(|(id, leaf)| (prefix(id), (leaf - ids.first) as u32)).collect();
+    encode_lists(Span::Range, ids.first, [list(ids.new), list(ids.repeats)])
+}
+
+/// The index of a unit from leaf `first` that the segments of `indexes` make up.
+pub(crate) fn merge(first: u64, indexes: &[&IdIndex]) -> Result<Vec<u8>, ReadError> {
+    let mut lists = [Vec::new(), Vec::new()];
+    for index in indexes {
+        let offset = (index.first - first) as u32;
+        for (list, merged) in [&index.new, &index.repeats].into_iter().zip(&mut lists) {
+            for number in 0..list.blocks.len() {
+                let bytes = index.file.read_checked(index.place(list, number))?;
+                let entries = bytes.chunks_exact(index.span.entry());
+                merged.extend(entries.map(|entry| (big_endian(entry), offset + leaf_of(entry))));
+            }
+        }
     }
-    for list in [ids.new, ids.repeats] {
-        put_list(
-            &mut out,
-            &mut footer,
-            list.iter().map(|(id, leaf)| (prefix(id), (leaf - ids.first) as u16)),
-        );
+    Ok(encode_lists(Span::Unit, first, lists))
+}
+
+fn encode_lists(span: Span, first: u64, lists: [Vec<(u128, u32)>; 2]) -> Vec<u8> {
+    let entries = lists.iter().map(Vec::len).sum::<usize>();
+    let mut out = Vec::with_capacity(entries * span.entry());
+    let mut footer = Vec::new();
+    frame::put_number(&mut footer, first);
+    let mut bloom = Bloom::with_room_for(lists[0].len());
+    for (id, _) in &lists[0] {
+        bloom.insert(*id);
+    }
+    for list in lists {
+        put_list(&mut out, &mut footer, span, list);
     }
     for word in &bloom.words {
         footer.extend_from_slice(&word.to_le_bytes());
     }
-    frame::close(&mut out, &footer, MAGIC);
+    frame::close(&mut out, &footer, span.magic());
     out
 }
 
-fn put_list(out: &mut Vec<u8>, footer: &mut Vec<u8>, list: impl Iterator<Item = (u128, u16)>) {
-    let mut entries: Vec<(u128, u16)> = list.collect();
+fn put_list(out: &mut Vec<u8>, footer: &mut Vec<u8>, span: Span, mut entries: Vec<(u128, u32)>) {
     entries.sort_unstable();
     frame::put_number(footer, entries.len() as u64);
     for block in entries.chunks(BLOCK) {
         let start = out.len();
         for (id, leaf) in block {
             out.extend_from_slice(&id.to_be_bytes());
-            out.extend_from_slice(&leaf.to_le_bytes());
+            out.extend_from_slice(&leaf.to_le_bytes()[..span.entry() - PREFIX]);
         }
         footer.extend_from_slice(&out[start..start + 8]);
         footer.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
     }
 }
 
+/// The first bytes of an entry, those of the id.
+fn big_endian(entry: &[u8]) -> u128 {
+    entry.iter().take(PREFIX).fold(0, |prefix, &byte| prefix << 8 | u128::from(byte))
+}
+
+/// The last bytes of an entry, those of the leaf since the first of the segment.
+fn leaf_of(entry: &[u8]) -> u32 {
+    entry[PREFIX..].iter().rev().fold(0, |leaf, &byte| leaf << 8 | u32::from(byte))
+}
+
 /// An open index; footer and filter are in memory.
 #[derive(Debug)]
 pub(crate) struct IdIndex {
     file: Framed,
+    span: Span,
     first: u64,
     new: List,
     repeats: List,
@@ -122,17 +174,17 @@ struct List {
 }
 
 impl IdIndex {
-    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
-        let (file, footer) = Framed::open(path, MAGIC)?;
+    pub(crate) fn open(path: &Path, span: Span) -> Result<Self, ReadError> {
+        let (file, footer) = Framed::open(path, span.magic())?;
         let offset = file.footer_offset;
         let (first, [new, repeats], bloom) =
-            read_footer(&footer).map_err(|malformed| malformed.within(path, offset))?;
-        let end = repeats.offset + repeats.length();
+            read_footer(&footer, span).map_err(|malformed| malformed.within(path, offset))?;
+        let end = repeats.offset + repeats.length(span);
         if offset != end {
-            let expected = format!("{} entries of {ENTRY} bytes", new.count + repeats.count);
+            let expected = format!("{} entries of {} bytes", new.count + repeats.count, span.entry());
             return Err(Damage::new(path, 0, expected, format!("{offset} bytes")).into());
         }
-        Ok(Self { file, first, new, repeats, bloom })
+        Ok(Self { file, span, first, new, repeats, bloom })
     }
 
     /// Leaf of the first sighting of `id`, where it is in this segment.
@@ -152,13 +204,11 @@ impl IdIndex {
         let end = blocks.partition_point(|&(start, _)| start <= fences[1]);
         let mut leaves = Vec::new();
         for number in start..end {
-            let bytes = self.file.read_checked(self.new.block(number))?;
-            for (id, leaf) in
-                bytes.chunks_exact(ENTRY).filter_map(|entry| entry.split_first_chunk::<PREFIX>())
-            {
-                let id = u128::from_be_bytes(*id);
+            let bytes = self.file.read_checked(self.place(&self.new, number))?;
+            for entry in bytes.chunks_exact(self.span.entry()) {
+                let id = big_endian(entry);
                 if leaves.len() < limit && beginning.lowest <= id && id <= beginning.highest {
-                    leaves.push(self.first + u64::from(u16::from_le_bytes([leaf[0], leaf[1]])));
+                    leaves.push(self.first + u64::from(leaf_of(entry)));
                 }
             }
             if leaves.len() == limit {
@@ -181,35 +231,32 @@ impl IdIndex {
         let start = list.blocks[..end].partition_point(|&(start, _)| start < fence).saturating_sub(1);
         let mut leaves = Vec::new();
         for number in start..end {
-            let bytes = self.file.read_checked(list.block(number))?;
-            let entries = bytes.chunks_exact(ENTRY).filter(|entry| entry[..PREFIX] == sought);
-            leaves.extend(
-                entries.map(|entry| {
-                    self.first + u64::from(u16::from_le_bytes([entry[PREFIX], entry[PREFIX + 1]]))
-                }),
-            );
+            let bytes = self.file.read_checked(self.place(list, number))?;
+            let entries = bytes.chunks_exact(self.span.entry()).filter(|entry| entry[..PREFIX] == sought);
+            leaves.extend(entries.map(|entry| self.first + u64::from(leaf_of(entry))));
         }
         Ok(leaves)
+    }
+
+    /// Where a block of one of the lists lies.
+    fn place(&self, list: &List, number: usize) -> BlockPlace {
+        let entries = (list.count - number * BLOCK).min(BLOCK);
+        let offset = list.offset + (number * BLOCK * self.span.entry()) as u64;
+        BlockPlace { offset, length: (entries * self.span.entry()) as u32, crc: list.blocks[number].1 }
     }
 }
 
 impl List {
-    fn length(&self) -> u64 {
-        (self.count * ENTRY) as u64
-    }
-
-    fn block(&self, number: usize) -> BlockPlace {
-        let entries = (self.count - number * BLOCK).min(BLOCK);
-        let offset = self.offset + (number * BLOCK * ENTRY) as u64;
-        BlockPlace { offset, length: (entries * ENTRY) as u32, crc: self.blocks[number].1 }
+    fn length(&self, span: Span) -> u64 {
+        (self.count * span.entry()) as u64
     }
 }
 
-fn read_footer(footer: &[u8]) -> Result<(u64, [List; 2], Bloom), Malformed> {
+fn read_footer(footer: &[u8], span: Span) -> Result<(u64, [List; 2], Bloom), Malformed> {
     let mut parts = Parts::new(footer, 0);
     let first = parts.number()?;
     let new = read_list(&mut parts, 0)?;
-    let repeats = read_list(&mut parts, new.length())?;
+    let repeats = read_list(&mut parts, new.length(span))?;
     let mut words = Vec::new();
     while !parts.is_empty() {
         words.push(parts.fixed(8)?);
@@ -231,7 +278,7 @@ fn read_list(parts: &mut Parts<'_>, offset: u64) -> Result<List, Malformed> {
 
 /// The part of an id that is kept.
 fn prefix(id: &EventId) -> u128 {
-    id.0.iter().take(PREFIX).fold(0, |prefix, &byte| prefix << 8 | u128::from(byte))
+    big_endian(&id.0)
 }
 
 /// A bloom filter over values that are hashes already.
@@ -290,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ids.index");
         write(&path, &bytes);
-        (folder, IdIndex::open(&path).unwrap(), bytes)
+        (folder, IdIndex::open(&path, Span::Range).unwrap(), bytes)
     }
 
     fn write(path: &Path, bytes: &[u8]) {
@@ -355,7 +402,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ids.index");
         write(&path, &encode(Ids { first: 0, new: &ids, repeats: &many }));
-        let index = IdIndex::open(&path).unwrap();
+        let index = IdIndex::open(&path, Span::Range).unwrap();
         for (id, leaf) in &ids {
             assert_eq!(index.find(id).unwrap(), Some(*leaf));
         }
@@ -373,14 +420,17 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[position] ^= 0x20;
             write(&path, &damaged);
-            let outcome = IdIndex::open(&path).and_then(|index| {
+            let outcome = IdIndex::open(&path, Span::Range).and_then(|index| {
                 [lowest, highest].iter().try_for_each(|id| index.find(id).and(index.repeats(id)).map(|_| ()))
             });
             assert!(matches!(outcome, Err(ReadError::Damaged(_))), "byte {position}: {outcome:?}");
         }
         for length in [0, 10, 23, 24, bytes.len() - 1] {
             write(&path, &bytes[..length]);
-            assert!(matches!(IdIndex::open(&path), Err(ReadError::Damaged(_))), "cut to {length}");
+            assert!(
+                matches!(IdIndex::open(&path, Span::Range), Err(ReadError::Damaged(_))),
+                "cut to {length}"
+            );
         }
     }
 }

@@ -35,6 +35,11 @@ impl Layout {
         self.manifests().join(format!("{number}{MANIFEST_SUFFIX}.partial"))
     }
 
+    /// Where the rows of one day of a partitioned table lie.
+    pub(crate) fn day_folder(&self, table: &str, day: &str) -> PathBuf {
+        self.root.join(table).join(day)
+    }
+
     pub(crate) fn segment_folder(&self, first: u64, end: u64) -> PathBuf {
         self.segments().join(segment_name(first, end))
     }
@@ -43,6 +48,11 @@ impl Layout {
 /// Name of a segment's folder.
 pub(crate) fn segment_name(first: u64, end: u64) -> String {
     format!("{first}-{end}")
+}
+
+/// Name of the file in a day's folder that holds a unit's rows.
+pub(crate) fn part_file(first: u64, end: u64) -> String {
+    table_file(&segment_name(first, end))
 }
 
 /// Name of a table's file.

@@ -5,6 +5,7 @@
 //! Parquet. It deliberately does not know the ledger, any source, or what an answer is.
 
 mod cell;
+mod compact;
 mod digest;
 mod durable;
 mod entry;
@@ -33,14 +34,15 @@ mod withheld;
 mod words;
 
 pub use cell::Column;
+pub use compact::{Compaction, Unfit};
 pub use entry::{Config, Entry, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
 pub use error::{
-    CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
+    CompactError, CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
 };
 pub use find::{Found, Leaves, Tally};
 pub use layout::FORMAT;
 pub use outline::{Outlined, Outlines, RecordOutlines};
-pub use plan::RANGE;
+pub use plan::{RANGE, UNIT};
 pub use segment::{Segment, SegmentBuilder};
 pub use store::Store;
 pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamSummary};

@@ -1,13 +1,16 @@
 //! Which ranges to fold next. Pure arithmetic over leaf numbers.
 //!
 //! Leaves lie in ranges of [`RANGE`]. A complete range is one segment, so it is the same whoever folded it and in how
-//! many batches. Parts of the last range are folded again, wider, when neighbours are of similar size, so that a leaf
+//! many batches; sixteen of them may become a unit, which is complete for good. Parts of the last range are folded again, wider, when neighbours are of similar size, so that a leaf
 //! is folded about log₃ times and the last range never has more than a few dozen parts.
 
 use std::ops::Range;
 
 /// Leaves in a complete segment.
 pub const RANGE: u64 = 65_536;
+
+/// Leaves in a unit: complete segments that compaction makes one.
+pub const UNIT: u64 = 16 * RANGE;
 
 /// The ranges to fold, in order, so that a store with these `segments` reaches `end`: ranges that are complete but not
 /// one segment, and the last part, widened.
@@ -18,12 +21,19 @@ pub(crate) fn plan(segments: &[Range<u64>], end: u64) -> Vec<Range<u64>> {
     let last_range = end - end % RANGE;
     let mut ranges = Vec::new();
     let mut rest = segments;
+    let mut complete = 0;
     for range_start in (0..last_range).step_by(RANGE as usize) {
         let within = rest.partition_point(|segment| segment.start < range_start + RANGE);
         let parts;
         (parts, rest) = rest.split_at(within);
+        // A range by itself, or the first of a unit.
+        if let [segment] = parts
+            && segment.start == range_start
+        {
+            complete = segment.end;
+        }
         let range = range_start..range_start + RANGE;
-        if parts != [range.clone()] {
+        if complete < range.end {
             ranges.push(range);
         }
     }
@@ -39,6 +49,19 @@ pub(crate) fn plan(segments: &[Range<u64>], end: u64) -> Vec<Range<u64>> {
         }
     }
     ranges
+}
+
+/// The units all of whose ranges are folded, and are still segments of their own.
+pub(crate) fn units(segments: &[Range<u64>]) -> Vec<Range<u64>> {
+    let folded = segments.last().map_or(0, |segment| segment.end);
+    let units = (0..folded - folded % UNIT).step_by(UNIT as usize).map(|first| first..first + UNIT);
+    let is_open = |unit: &Range<u64>| {
+        let start = segments.partition_point(|segment| segment.start < unit.start);
+        let end = segments.partition_point(|segment| segment.start < unit.end);
+        segments[start..end].iter().all(|segment| length(segment) == RANGE)
+            && end - start == (UNIT / RANGE) as usize
+    };
+    units.filter(is_open).collect()
 }
 
 /// Where a new part that ends at `end` should start, given the parts before it.
@@ -91,6 +114,27 @@ mod tests {
         check(&[(0, 10), (10, 20), (20, 30)], 30, &[(0, 30)]);
         check(&[(0, 10)], 10, &[]);
         check(&[(0, RANGE)], RANGE, &[]);
+        // Units.
+        check(&[(0, UNIT)], UNIT, &[]);
+        check(&[(0, UNIT)], UNIT + 7, &[(UNIT, UNIT + 7)]);
+        check(&[(0, UNIT), (UNIT, UNIT + 7)], UNIT + RANGE, &[(UNIT, UNIT + RANGE)]);
+    }
+
+    #[test]
+    fn units_are_complete_ranges_of_one_place() {
+        let ranges = |from: u64, to: u64| (from..to).map(|number| number * RANGE..(number + 1) * RANGE);
+        let check = |segments: &[Range<u64>], expected: &[u64]| {
+            let firsts: Vec<u64> = units(segments).iter().map(|unit| unit.start).collect();
+            assert_eq!(firsts, expected, "{segments:?}");
+        };
+        let whole: Vec<_> = ranges(0, 33).collect();
+        check(&[], &[]);
+        check(&whole[..15], &[]);
+        check(&whole[..16], &[0]);
+        check(&whole, &[0, UNIT]);
+        let with_unit: Vec<_> = std::iter::once(0..UNIT).chain(ranges(16, 33)).collect();
+        check(&with_unit, &[UNIT]);
+        check(&[&[0..7, 7..RANGE], &whole[1..]].concat(), &[UNIT]);
     }
 
     proptest! {

@@ -29,7 +29,7 @@ use crate::withheld::{WithheldSums, WithheldValues};
 use crate::{Store, hex};
 
 /// Name of the configuration under which values are withheld.
-const POLICY: &str = "capture_policy";
+pub(crate) const POLICY: &str = "capture_policy";
 
 /// Collects the entries of one segment.
 pub struct SegmentBuilder {
@@ -151,12 +151,7 @@ impl SegmentBuilder {
         self.steps.remove_folder(&folder)?;
         self.steps.create_folder(&folder)?;
         write_files(&self.steps, &folder, &files, &mut summary)?;
-        let bytes = summary.to_bytes().map_err(|error| WriteError::io(&folder, error))?;
-        self.steps.write_file(&folder.join(SUMMARY_FILE), &bytes)?;
-        // From here the folder is complete, and so are the names in it; the manifest follows.
-        self.steps.sync_folder(&folder)?;
-        self.steps.sync_folder(&self.layout.segments())?;
-        Ok(Segment { summary, digest: Sha256::digest(&bytes).into() })
+        Ok(seal(&self.steps, &self.layout, summary)?)
     }
 
     fn push_record(&mut self, record: &Record<'_>) -> Result<(), PushError> {
@@ -222,6 +217,17 @@ impl SegmentBuilder {
         }
         Ok(None)
     }
+}
+
+/// Writes the summary into the segment's folder, where the other files are. The manifest follows.
+pub(crate) fn seal(steps: &Steps, layout: &Layout, summary: SegmentSummary) -> Result<Segment, WriteError> {
+    let folder = layout.segment_folder(summary.first, summary.end);
+    let bytes = summary.to_bytes().map_err(|error| WriteError::io(&folder, error))?;
+    steps.write_file(&folder.join(SUMMARY_FILE), &bytes)?;
+    // From here the folder is complete, and so are the names in it.
+    steps.sync_folder(&folder)?;
+    steps.sync_folder(&layout.segments())?;
+    Ok(Segment { summary, digest: Sha256::digest(&bytes).into() })
 }
 
 impl Segment {

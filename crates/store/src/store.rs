@@ -120,7 +120,8 @@ impl Store {
 
     /// Removes every file that this store's manifest does not name. Other readers must have let go of older ones.
     pub fn clean(&self) -> Result<(), WriteError> {
-        self.sweep(&[])
+        self.sweep(&[])?;
+        self.sweep_partitions()
     }
 
     /// The segments in force once `new` are: those that are not covered by a new one, and the new ones.
@@ -189,7 +190,7 @@ fn name(segment: &StoredSegment) -> String {
 }
 
 /// The paths in a folder, in the order of their names.
-fn paths_in(folder: &Path) -> Result<BTreeSet<std::path::PathBuf>, WriteError> {
+pub(crate) fn paths_in(folder: &Path) -> Result<BTreeSet<std::path::PathBuf>, WriteError> {
     let list =
         || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>();
     list().map_err(|error| WriteError::io(folder, error))

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Damage, OpenError, ReadError};
 use crate::hex;
-use crate::id_index::IdIndex;
+use crate::id_index::{IdIndex, Span};
 use crate::key_index::KeyIndex;
 use crate::layout::{IDS_FILE, KEYS_FILE, Layout, SUMMARY_FILE};
 use crate::manifest::{FormatOnly, SegmentRef, check_format, not_json};
@@ -72,7 +72,8 @@ impl StoredSegment {
         if let Some(index) = self.ids.get() {
             return Ok(index);
         }
-        let index = IdIndex::open(&self.folder.join(IDS_FILE))?;
+        let span = if self.is_unit() { Span::Unit } else { Span::Range };
+        let index = IdIndex::open(&self.folder.join(IDS_FILE), span)?;
         Ok(self.ids.get_or_init(|| index))
     }
 }

@@ -43,8 +43,11 @@ pub struct SegmentSummary {
     pub events: EventTotals,
     /// The same for each stream, in the order of source, scope and partition.
     pub streams: Vec<StreamSummary>,
-    /// Length and digest of each file of the segment but this.
+    /// Length and digest of each file of the segment's folder but this.
     pub files: BTreeMap<String, FileSummary>,
+    /// The same for each file of a partitioned table, by its path from the store's folder. Only units have such.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partitions: BTreeMap<String, FileSummary>,
 }
 
 /// What a segment holds of one stream.
@@ -98,6 +101,66 @@ impl SegmentSummary {
         bytes.push(b'\n');
         Ok(bytes)
     }
+
+    /// What neighbouring segments hold together, but for files, which the new segment has of its own, and what was
+    /// withheld.
+    pub(crate) fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        let mut totals: BTreeMap<&SourceRef, StreamSummary> = BTreeMap::new();
+        for (part, number) in parts.zip(0..) {
+            // Every field by name, so that none is forgotten here when it comes to be.
+            let Self {
+                format,
+                first,
+                end,
+                records,
+                records_without_events,
+                withheld,
+                withheld_values: _,
+                bytes,
+                rejects,
+                reject_bytes,
+                objects_opened,
+                objects_closed,
+                others,
+                events,
+                streams,
+                files: _,
+                partitions: _,
+            } = part;
+            if number == 0 {
+                (sum.format, sum.first) = (*format, *first);
+            }
+            sum.end = *end;
+            sum.records += records;
+            sum.records_without_events += records_without_events;
+            sum.withheld += withheld;
+            sum.bytes += bytes;
+            sum.reject_bytes += reject_bytes;
+            sum.objects_opened += objects_opened;
+            sum.objects_closed += objects_closed;
+            sum.others += others;
+            sum.events.merge(events);
+            for (reason, count) in rejects {
+                *sum.rejects.entry(reason.clone()).or_default() += count;
+            }
+            for stream in streams {
+                let known = totals.entry(&stream.stream);
+                known.and_modify(|sum| sum.merge(stream)).or_insert_with(|| stream.clone());
+            }
+        }
+        sum.streams = totals.into_values().collect();
+        sum
+    }
+}
+
+impl StreamSummary {
+    fn merge(&mut self, other: &Self) {
+        self.records += other.records;
+        self.withheld += other.withheld;
+        self.bytes += other.bytes;
+        self.events.merge(&other.events);
+    }
 }
 
 impl EventTotals {
@@ -111,6 +174,15 @@ impl EventTotals {
                 self.last = Some(self.last.map_or(time, |last| last.max(time)));
             }
         }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.repeats += other.repeats;
+        self.undated += other.undated;
+        // `None` is below every moment, so the earliest needs care and the latest does not.
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
     }
 
     /// Whether an event at `time` may be among those counted.

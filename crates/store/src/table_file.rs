@@ -16,19 +16,23 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use crate::cell::{Columns, Packing, schema};
+use crate::cell::{Column, Columns, Packing, schema};
 use crate::error::{Damage, ReadError, WriteError};
 
 /// Rows in a row group and in a page, after the measurements in which they were quickest to search.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
+pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 
 /// Rows that are encoded at a time.
 const ENCODED_ROWS: usize = 8 * 1024;
 
-/// Bytes of text in a column at which rows are encoded early. Arrow counts the bytes of a column in 31 bits, and texts
-/// are as long as a hostile record makes them.
-const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of text in a column at which rows are encoded early, and their row group ends: a kilobyte a row. Arrow counts the
+/// bytes of a column in 31 bits, texts are as long as a hostile record makes them, and whoever reads a file can tell by
+/// its row groups.
+const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of a text that statistics keep.
+const STATISTICS_BYTES: usize = 64;
 
 /// Rows between two looks at the bytes of text: few enough that 16 of the longest records stay below 2 GiB.
 const ROWS_BETWEEN_CHECKS: usize = 16;
@@ -51,10 +55,12 @@ impl<C: Columns> TableWriter<C> {
     pub(crate) fn push(&mut self, row: C::Row<'_>) -> Result<(), WriteError> {
         self.columns.push(row);
         self.buffered += 1;
-        let full = self.buffered == ENCODED_ROWS
-            || (self.buffered.is_multiple_of(ROWS_BETWEEN_CHECKS)
-                && self.columns.text_bytes_max() > TEXT_BYTES_MAX);
-        if full { self.encode() } else { Ok(()) }
+        if self.buffered.is_multiple_of(ROWS_BETWEEN_CHECKS) && self.columns.text_bytes_max() > TEXT_BYTES_MAX
+        {
+            self.encode()?;
+            return self.writer.as_mut().map_or(Ok(()), ArrowWriter::flush).map_err(Self::error);
+        }
+        if self.buffered == ENCODED_ROWS { self.encode() } else { Ok(()) }
     }
 
     /// The whole file.
@@ -85,8 +91,8 @@ impl<C: Columns> TableWriter<C> {
 
     fn writer(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>, WriteError> {
         // Nothing of the writing program is in the file: equal rows give equal bytes.
-        let options = ArrowWriterOptions::new().with_properties(properties::<C>().map_err(Self::error)?);
-        let options = options.with_skip_arrow_metadata(true);
+        let properties = properties(C::COLUMNS, EnabledStatistics::None).map_err(Self::error)?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options).map_err(Self::error)
     }
 
@@ -95,18 +101,23 @@ impl<C: Columns> TableWriter<C> {
     }
 }
 
-fn properties<C: Columns>() -> Result<WriterProperties, ParquetError> {
+/// How the columns of a table are written; statistics over texts are worth their price where rows are sorted by them.
+pub(crate) fn properties(
+    columns: &[Column],
+    of_texts: EnabledStatistics,
+) -> Result<WriterProperties, ParquetError> {
     let mut builder = WriterProperties::builder()
         .set_created_by("ascribe store 1".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS);
-    for column in C::COLUMNS {
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_statistics_truncate_length(Some(STATISTICS_BYTES));
+    for column in columns {
         let path = ColumnPath::from(column.name);
         builder = match column.packing {
             Packing::Dictionary => builder
                 .set_column_dictionary_enabled(path.clone(), true)
-                .set_column_statistics_enabled(path, EnabledStatistics::None),
+                .set_column_statistics_enabled(path, of_texts),
             Packing::Distinct => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
@@ -127,14 +138,20 @@ pub(crate) fn read(
     let file = File::open(path).map_err(|error| ReadError::io(path, error))?;
     let table = |source| ReadError::Table { file: path.to_owned(), source };
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(table)?;
-    if reader.schema().fields() != expected.fields() {
-        return Err(Damage::new(path, 0, names(expected), names(reader.schema())).into());
-    }
+    check_columns(path, reader.schema(), expected)?;
     for batch in reader.with_batch_size(PAGE_ROWS).build().map_err(table)? {
         let batch = batch.map_err(|error| table(ParquetError::ArrowError(error.to_string())))?;
         visit(&batch)?;
     }
     Ok(())
+}
+
+/// Refuses a file of other columns.
+pub(crate) fn check_columns(path: &Path, found: &SchemaRef, expected: &SchemaRef) -> Result<(), ReadError> {
+    if found.fields() == expected.fields() {
+        return Ok(());
+    }
+    Err(Damage::new(path, 0, names(expected), names(found)).into())
 }
 
 fn names(schema: &SchemaRef) -> String {

@@ -52,6 +52,36 @@ pub struct WithheldTotals {
     pub examples: Vec<u64>,
 }
 
+impl WithheldTotals {
+    /// Adds what later entries say under the same name.
+    fn merge(&mut self, later: &Self) {
+        self.values += later.values;
+        self.entries += later.entries;
+        self.first = [self.first, later.first].into_iter().flatten().min();
+        self.last = [self.last, later.last].into_iter().flatten().max();
+        let room = EXAMPLES_MAX.saturating_sub(self.examples.len());
+        self.examples.extend(later.examples.iter().take(room));
+    }
+}
+
+/// The totals of neighbouring segments as those of one, each with the leaf of the policy in force when it began, where
+/// that is among their leaves.
+pub(crate) fn merge<'a>(
+    parts: impl Iterator<Item = (&'a [WithheldTotals], Option<u64>)>,
+) -> Vec<WithheldTotals> {
+    let mut sums: BTreeMap<_, WithheldTotals> = BTreeMap::new();
+    for (totals, begun_under) in parts {
+        for part in totals {
+            let policy = part.policy.or(begun_under);
+            let key = (&part.source, &part.rule, &part.method, policy);
+            sums.entry(key)
+                .and_modify(|sum| sum.merge(part))
+                .or_insert_with(|| WithheldTotals { policy, ..part.clone() });
+        }
+    }
+    sums.into_values().collect()
+}
+
 /// The sums while a segment is built.
 #[derive(Default)]
 pub(crate) struct WithheldSums {
@@ -92,5 +122,35 @@ impl WithheldSums {
 
     pub(crate) fn finish(self) -> Vec<WithheldTotals> {
         self.totals.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_what_one_segment_would_say() {
+        // A policy at leaf 10 and another at 40; values withheld at many leaves, under two rules.
+        let fold = |sums: &mut WithheldSums, leaves: std::ops::Range<u64>| {
+            for leaf in leaves {
+                if leaf == 10 || leaf == 40 {
+                    sums.policy(leaf);
+                }
+                let time = leaf.is_multiple_of(3).then(|| Timestamp::from_nanoseconds(leaf.cast_signed()));
+                let rule = if leaf.is_multiple_of(4) { "a" } else { "b" };
+                sums.add(leaf, &WithheldValues { source: "s", rule, method: "cut", count: leaf, time });
+            }
+        };
+        let mut whole = WithheldSums::default();
+        fold(&mut whole, 0..60);
+        let parts = [(0..5, None), (5..20, None), (20..30, Some(10)), (30..50, Some(10)), (50..60, Some(40))];
+        let parts = parts.map(|(leaves, begun_under)| {
+            let mut part = WithheldSums::default();
+            fold(&mut part, leaves);
+            (part.finish(), begun_under)
+        });
+        let merged = merge(parts.iter().map(|(totals, begun_under)| (totals.as_slice(), *begun_under)));
+        assert_eq!(merged, whole.finish());
     }
 }

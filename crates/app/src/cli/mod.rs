@@ -71,6 +71,8 @@ pub enum Command {
     Verify,
     /// Throw the derived store away and derive it again from the ledger
     Rebuild,
+    /// Put the store in the order of questions: by day and by who acted, a million entries at a time
+    Compact,
     /// Walk through a sample incident in a temporary ledger
     Demo(demo::DemoArguments),
 }
@@ -99,6 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Export(export) => export::export(&asked, export),
         Command::Verify => upkeep::verify(&asked),
         Command::Rebuild => upkeep::rebuild(&asked),
+        Command::Compact => upkeep::compact(&asked),
         Command::Demo(demo) => demo::demo(&asked, demo),
     }
 }

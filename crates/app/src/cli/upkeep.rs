@@ -1,4 +1,4 @@
-//! `ascribe init`, `ascribe verify`, `ascribe rebuild`.
+//! `ascribe init`, `ascribe verify`, `ascribe rebuild`, `ascribe compact`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -118,6 +118,20 @@ pub fn rebuild(asked: &Asked<'_>) -> Result<Exit, Failure> {
     let value =
         json!({ "schema": "ascribe/rebuild/v1", "entries": rebuilt.entries, "digests": rebuilt.digests });
     print(&form(asked.output, &rows, &value, ""))?;
+    Ok(Exit::Yes)
+}
+
+pub fn compact(asked: &Asked<'_>) -> Result<Exit, Failure> {
+    let compacted = ops::compact(asked.evidence)?;
+    let left: Vec<String> = compacted
+        .left
+        .iter()
+        .map(|(unit, unfit)| format!("entries {} to {}: {unfit}", unit.start, unit.end))
+        .collect();
+    let rows = [("units made", compacted.made.to_string()), ("units left", left.len().to_string())];
+    let value = json!({ "schema": "ascribe/compact/v1", "made": compacted.made, "left": left });
+    let more = left.iter().map(|left| format!("  {left}\n")).collect::<Vec<_>>().concat();
+    print(&form(asked.output, &rows, &value, &more))?;
     Ok(Exit::Yes)
 }
 

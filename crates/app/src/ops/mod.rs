@@ -14,4 +14,4 @@ pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use questions::{QuestionError, chain, lifecycle, show, sources, who};
-pub use upkeep::{StoreState, UpkeepError, init, rebuild, verify};
+pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

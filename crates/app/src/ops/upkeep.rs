@@ -1,10 +1,11 @@
-//! Making a folder for evidence, checking it, and deriving its store anew.
+//! Making a folder for evidence, checking it, deriving its store anew, and putting that in the order of questions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ascribe_ledger::{Ledger, Reader};
-use ascribe_store::Store;
+use ascribe_store::{Compaction, Store, Unfit};
 
 use crate::ingest::{CatchUpError, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -44,6 +45,14 @@ pub struct Rebuilt {
     pub digests: BTreeMap<String, String>,
 }
 
+/// What a compaction came to.
+pub struct Compacted {
+    /// Units that were made.
+    pub made: u64,
+    /// Units whose ranges stay as they are, and why.
+    pub left: Vec<(Range<u64>, Unfit)>,
+}
+
 /// Upkeep failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
@@ -74,6 +83,20 @@ pub enum UpkeepError {
     /// The store cannot be derived.
     #[error("cannot derive the store")]
     CatchUp(#[from] CatchUpError),
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    OpenStore(#[source] ascribe_store::OpenError),
+    /// A unit cannot be made.
+    #[error("cannot compact entries {first} to {end} of the store")]
+    Compact {
+        /// First entry.
+        first: u64,
+        /// First entry behind them.
+        end: u64,
+        /// Why.
+        #[source]
+        source: Box<ascribe_store::CompactError>,
+    },
     /// The store cannot be read back.
     #[error("cannot read the new store")]
     ReadStore(#[source] ascribe_store::ReadError),
@@ -125,6 +148,28 @@ pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
     Ok(Rebuilt { entries, digests })
 }
 
+/// Makes every complete unit of the store that is not one yet. The ledger is only read.
+///
+/// A crash in between leaves the units that were made, and files that the next compaction removes.
+pub fn compact(root: &Path) -> Result<Compacted, UpkeepError> {
+    let workspace = Workspace::open(root)?;
+    let _lock = workspace.wait_for_fold_lock().ok_or(UpkeepError::Folding)?;
+    let mut store = Store::open(&workspace.store_path()).map_err(UpkeepError::OpenStore)?;
+    let mut compacted = Compacted { made: 0, left: Vec::new() };
+    for unit in store.units() {
+        let outcome = store.compact(unit.clone()).map_err(|source| UpkeepError::Compact {
+            first: unit.start,
+            end: unit.end,
+            source: Box::new(source),
+        })?;
+        match outcome {
+            Compaction::Done => compacted.made += 1,
+            Compaction::Left(unfit) => compacted.left.push((unit, unfit)),
+        }
+    }
+    Ok(compacted)
+}
+
 impl UpkeepError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
@@ -138,6 +183,10 @@ impl UpkeepError {
             Self::Folding => "wait for the ingest that runs to end; check that the folder can be written",
             Self::CatchUp(_) | Self::ReadStore(_) => {
                 "check that the disk is not full, then run `ascribe rebuild` again"
+            }
+            Self::OpenStore(error) => error.hint().unwrap_or("check that the folder can be read"),
+            Self::Compact { .. } => {
+                "check that the disk is not full; a damaged store is derived anew by `ascribe rebuild`"
             }
         }
     }

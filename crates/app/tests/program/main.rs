@@ -14,5 +14,6 @@ mod crash;
 mod export;
 mod given;
 mod readme;
+mod sql;
 mod tampering;
 mod upkeep;

@@ -33,6 +33,19 @@ fn a_store_that_is_gone_or_damaged_is_said_and_comes_back() {
 }
 
 #[test]
+fn a_store_too_small_for_a_unit_is_compacted_to_itself() {
+    let given = Given::evidence();
+    given.ingest(&[&given.input("a.json", &lines(0, 10))]);
+    let compacted = given.json(&["compact"]);
+    assert_eq!(
+        (&compacted["made"], &compacted["left"]),
+        (&0.into(), &serde_json::json!([])),
+        "{compacted:#}"
+    );
+    assert_eq!(given.json(&["sources"])["body"]["scope"]["events"], 10);
+}
+
+#[test]
 fn a_known_object_adds_one_sighting() {
     let given = Given::evidence();
     let path = given.input("a.json", &lines(0, 10));

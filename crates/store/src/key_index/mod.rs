@@ -4,9 +4,11 @@
 //! predecessor; the footer holds the kinds, the scopes and a separator for each block. It deliberately does not know
 //! what a kind means, and never compares scopes or forms: that is the business of joins.
 
+mod merge;
 mod read;
 mod write;
 
+pub(crate) use merge::merge;
 pub(crate) use read::{Cursor, KeyIndex};
 pub(crate) use write::{Occasions, encode};
 

@@ -76,6 +76,21 @@ impl KeyIndex {
         }
     }
 
+    /// Bytes of all blocks as stored.
+    pub(crate) fn block_bytes(&self) -> usize {
+        self.file.footer_offset as usize
+    }
+
+    /// Names of the kinds, by their numbers.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.footer.kinds.iter().map(KeyKind::name)
+    }
+
+    /// The scopes, by their numbers.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.footer.scopes.iter().map(String::as_str)
+    }
+
     /// A cursor before the first key.
     pub(crate) fn start(self: &Arc<Self>) -> Cursor {
         self.cursor("", 0)
@@ -122,6 +137,16 @@ impl Cursor {
     /// The current key's kind.
     pub(crate) fn kind(&self) -> &KeyKind {
         &self.index.footer.kinds[self.kind]
+    }
+
+    /// Number of the current key's kind among those of the index.
+    pub(crate) fn kind_number(&self) -> usize {
+        self.kind
+    }
+
+    /// Number of the current key's scope among those of the index.
+    pub(crate) fn scope_number(&self) -> usize {
+        self.scope
     }
 
     /// The current key's scope.

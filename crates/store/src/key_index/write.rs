@@ -300,9 +300,14 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn new() -> Result<Self, WriteError> {
+        Self::with_capacity(0)
+    }
+
+    /// With room for so many bytes of blocks.
+    pub(super) fn with_capacity(bytes: usize) -> Result<Self, WriteError> {
         Ok(Self {
             compressor: zstd::bulk::Compressor::new(1).map_err(compression)?,
-            out: Vec::new(),
+            out: Vec::with_capacity(bytes),
             raw: Vec::with_capacity(2 * BLOCK_BYTES),
             places: Vec::new(),
             count: 0,
