@@ -181,16 +181,16 @@ fn a_compaction_that_stops_at_any_step_leaves_the_ranges_or_the_unit() {
         let is_made = reopened.segments.len() == 1;
         assert!(is_made || reopened.segments.len() == 16, "after {steps} steps: {outcome:?}");
         seen.insert((is_made, outcome.is_ok()));
-        // The last steps differ in which of two threads took them; their digests are the same throughout.
-        if steps.is_multiple_of(7) || outcome.is_ok() {
+        // Reading it all and making it again takes long, and neighbouring steps leave nearly the same.
+        if steps.is_multiple_of(6) || is_made {
             assert_eq!(reopened.table_digests().unwrap(), digests, "after {steps} steps: {outcome:?}");
+            if !is_made {
+                reopened.compact(0..UNIT).unwrap();
+            }
+            reopened.clean().unwrap();
+            reopened.check_files().unwrap();
+            assert_eq!(files(folder.path()).len(), made, "after {steps} steps: {outcome:?}");
         }
-        if !is_made {
-            reopened.compact(0..UNIT).unwrap();
-        }
-        reopened.clean().unwrap();
-        reopened.check_files().unwrap();
-        assert_eq!(files(folder.path()).len(), made, "after {steps} steps: {outcome:?}");
         if outcome.is_ok() {
             break;
         }
