@@ -365,9 +365,11 @@ impl Event {
                 let parents = self.keys.iter().filter(|key| roles.contains(&key.role));
                 parents.map(|key| Key { role: Role::Parent, ..key.clone() }).collect()
             };
-            let credentials = of(&[Role::Used, Role::Presented]);
-            let parents = if credentials.is_empty() { of(&[Role::Actor]) } else { credentials };
-            self.keys.extend(parents);
+            let used = of(&[Role::Used]);
+            // What another system vouched with is not what acted here: the actor is a parent beside it.
+            let actor = if used.is_empty() { of(&[Role::Actor]) } else { Vec::new() };
+            let presented = of(&[Role::Presented]);
+            self.keys.extend([used, presented, actor].concat());
         }
         self
     }

@@ -13,7 +13,7 @@ use ascribe_model::{
 use super::key::{self, global, key, scoped};
 use super::principal::{Principal, RoleSession, account_of_arn, class_of, list_role, role_identity};
 use super::record::{Act, count, text};
-use super::{time, workload};
+use super::{time, vault, workload};
 use crate::identifiers::aws::split_role_arn;
 use crate::identifiers::ssh;
 use crate::json::Value;
@@ -22,13 +22,15 @@ use crate::json::Value;
 pub(super) fn effects(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>) -> Vec<Effect> {
     if issues_role_session(act) {
         let effects = if act.succeeded() { vec![role_session(act, keys)] } else { Vec::new() };
+        vault::list(act, keys);
         // A refused attempt, too, says which workload asked.
-        workload::of_request(act, keys);
+        workload::of_request(act, &principal.actor, keys);
         return effects;
     }
     if !act.succeeded() {
         return Vec::new();
     }
+    vault::list(act, keys);
     let operation = act.base_operation();
     if let Some(row) = named(&act.service, operation) {
         return of_row(act, principal, &row, keys).into_iter().collect();

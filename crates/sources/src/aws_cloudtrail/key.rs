@@ -15,7 +15,10 @@ pub(super) const CONSOLE_SESSION: KeyKind = KeyKind::new("aws.console_session");
 pub(super) const DATABASE_USER: KeyKind = KeyKind::new("aws.database_user");
 pub(super) const EVENT: KeyKind = KeyKind::new("aws.event");
 pub(super) const FUNCTION: KeyKind = KeyKind::new("aws.function");
-pub(super) const GITHUB_RUN: KeyKind = KeyKind::new("github.workflow_run");
+pub(super) const GITHUB_REPOSITORY: KeyKind = KeyKind::new("github.repo");
+pub(super) const GITHUB_RUN: KeyKind = KeyKind::new("github.run");
+pub(super) const GITHUB_RUN_ATTEMPT: KeyKind = KeyKind::new("github.run_attempt");
+pub(super) const GITHUB_SUBJECT: KeyKind = KeyKind::new("github.oidc_subject");
 pub(super) const IDENTITY_CENTER_CREDENTIAL: KeyKind = KeyKind::new("aws.identity_center_credential");
 pub(super) const IDENTITY_CENTER_NAME: KeyKind = KeyKind::new("aws.identity_center_name");
 pub(super) const IDENTITY_CENTER_USER: KeyKind = KeyKind::new("aws.identity_center_user");
@@ -44,6 +47,7 @@ pub(super) const SSH_PUBLIC_KEY: KeyKind = KeyKind::new("ssh.public_key");
 pub(super) const SSM_SESSION: KeyKind = KeyKind::new("aws.ssm_session");
 pub(super) const USER_NAME: KeyKind = KeyKind::new("aws.user_name");
 pub(super) const USER_SSH_KEY: KeyKind = KeyKind::new("aws.ssh_public_key");
+pub(super) const VAULT_SESSION: KeyKind = KeyKind::new("vault.aws_session");
 
 /// Every kind above with its meaning, by name.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
@@ -106,15 +110,28 @@ pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
     declare("aws.ssh_public_key", "An SSH public key of a user, by its id in IAM."),
     declare("aws.ssm_session", "A Session Manager session id: its start, its resumption and its end."),
     declare("aws.user_name", "An IAM user by name in its account; a deleted user's name may be used again."),
-    declare("github.workflow_run", "A GitHub Actions run id, from a session tag or from the session's name."),
+    declare("github.oidc_subject", "The `sub` claim of a token of GitHub Actions."),
+    declare(
+        "github.repo",
+        "A repository as the subject names it: `owner/name`, and its id where that is there too.",
+    ),
+    declare(
+        "github.run",
+        "A run of a workflow, from the subject, from a session tag or from the session's name.",
+    ),
+    declare("github.run_attempt", "A run with the number of its attempt: `id-attempt`."),
     declare("k8s.pod", "A Kubernetes pod uid, from the session tags of EKS Pod Identity."),
     declare(
         "k8s.service_account",
-        "`namespace/name` in the EKS cluster, from the session tags of EKS Pod Identity.",
+        "`namespace/name` in the EKS cluster, from the session tags of EKS Pod Identity; or by issuer, from the subject of its token.",
     ),
     declare("oidc.subject", "The `sub` claim of the token, by host of the OpenID Connect provider."),
     declare("saml.subject", "The subject of the SAML assertion, by name qualifier and by issuer."),
     declare("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),
+    declare(
+        "vault.aws_session",
+        "`display name-role` of the name that Vault gives to a user or a session, with the second in that name.",
+    ),
 ];
 
 const fn declare(kind: &'static str, meaning: &'static str) -> KeyDeclaration {

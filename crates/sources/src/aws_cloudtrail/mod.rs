@@ -14,7 +14,9 @@ mod principal;
 mod record;
 mod resource;
 mod time;
+mod vault;
 mod verb;
+mod web_identity;
 mod workload;
 
 use ascribe_model::{

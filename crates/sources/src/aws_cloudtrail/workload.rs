@@ -4,15 +4,13 @@
 //! writes six session tags; a build writes what it likes. So the same text is proof in one record and a claim in
 //! another, and every key here says which.
 
-use ascribe_model::{Key, Role, Trust};
+use ascribe_model::{Identity, Key, Role, Trust};
 
 use super::key::{self, global, key, scoped};
 use super::principal::account_of_arn;
 use super::record::{Act, text};
+use super::web_identity::{self, GITHUB_ISSUER};
 use crate::json::Value;
-
-/// Issuer of the tokens of GitHub Actions.
-const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
 
 /// What `userIdentity` says of the session in use.
 pub(super) struct Session<'a> {
@@ -36,12 +34,14 @@ pub(super) fn of_session(session: &Session<'_>, keys: &mut Vec<Key>) {
         keys.push(key(Role::Workload, global(key::INSTANCE, name), trust));
     }
     if session.provider.as_deref().is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
-        run_in_name(name, keys);
+        if let Some(run) = web_identity::run_in_name(name) {
+            keys.push(key(Role::Workload, global(key::GITHUB_RUN, run.id), Trust::SelfAsserted));
+        }
     }
 }
 
-/// The workload for which a session is issued: by service, by session tags, by session name.
-pub(super) fn of_request(act: &Act<'_>, keys: &mut Vec<Key>) {
+/// The workload for which a session is issued: by service, by session tags, by what its token vouches for.
+pub(super) fn of_request(act: &Act<'_>, caller: &Identity, keys: &mut Vec<Key>) {
     let service = act
         .fields
         .user_identity
@@ -64,11 +64,8 @@ pub(super) fn of_request(act: &Act<'_>, keys: &mut Vec<Key>) {
             }
             _ => {}
         }
-        let provider = act.fields.user_identity.and_then(|user| text(user.get("identityProvider")));
-        if provider.is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
-            run_in_name(&name, keys);
-        }
     }
+    web_identity::list(act, caller, keys);
     // Tags of the token are signed by its issuer; tags of the request are the caller's own, unless a service calls.
     list_tags(Tags::of(act.request(&["principalTags"])), Trust::IssuerAsserted, keys);
     let trust = if service.is_some() { Trust::IssuerAsserted } else { Trust::SelfAsserted };
@@ -119,7 +116,7 @@ fn list_tags(tags: Tags, trust: Trust, keys: &mut Vec<Key>) {
         keys.push(key(Role::Workload, global(key::POD, pod), trust));
     }
     if let Some(run) = tags.run {
-        keys.push(key(Role::Workload, global(key::GITHUB_RUN, run), trust));
+        keys.push(key(Role::Presented, global(key::GITHUB_RUN, run), trust));
     }
     if let (Some(namespace), Some(name), Some(cluster)) =
         (tags.namespace, tags.service_account, tags.cluster_arn.as_deref().and_then(cluster_scope))
@@ -150,17 +147,6 @@ fn of_arn(arn: &str, keys: &mut Vec<Key>) {
     keys.push(key(Role::Workload, name, Trust::IssuerAsserted));
 }
 
-/// The one run id that a session name holds: 8 to 12 digits on their own, such as `4382935357` of
-/// `deploy-4382935357-1`. Two candidates name no run.
-fn run_in_name(name: &str, keys: &mut Vec<Key>) {
-    let mut numbers = name
-        .split(|letter: char| !letter.is_ascii_alphanumeric())
-        .filter(|part| (8..=12).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()));
-    if let (Some(run), None) = (numbers.next(), numbers.next()) {
-        keys.push(key(Role::Workload, global(key::GITHUB_RUN, run), Trust::SelfAsserted));
-    }
-}
-
 /// `i-` and 8 or 17 hexadecimal digits.
 pub(super) fn is_instance_id(text: &str) -> bool {
     text.strip_prefix("i-").is_some_and(|id| {
@@ -171,21 +157,6 @@ pub(super) fn is_instance_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn runs(name: &str) -> Vec<String> {
-        let mut keys = Vec::new();
-        run_in_name(name, &mut keys);
-        keys.into_iter().map(|key| key.value).collect()
-    }
-
-    #[test]
-    fn a_session_name_holds_at_most_one_run_id() {
-        assert_eq!(runs("deploy-4382935357-1"), ["4382935357"]);
-        assert_eq!(runs("GitHubActions"), [""; 0]);
-        assert_eq!(runs("a-4382935357-4382935358"), [""; 0]);
-        assert_eq!(runs("build4382935357"), [""; 0]);
-        assert_eq!(runs("1234567"), [""; 0]);
-    }
 
     #[test]
     fn instance_ids_are_told_from_other_names() {
