@@ -6,7 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_model::{Event, EventId, KeyRef, Role, Scope, SourceRef, StreamSummary, TimeSpan};
+use ascribe_model::{
+    Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
+};
+
+use crate::skew::Frozen;
 
 /// The evidence could not be read. Nothing can be concluded from that.
 #[derive(Debug)]
@@ -53,6 +57,12 @@ pub trait Evidence {
     /// What is being searched.
     fn scope(&self) -> Scope;
 
+    /// What the clock of `found` shows more than that of `from` around `at`, a moment of the first; none where one clock
+    /// took both. What the operator froze for that day, else what is stated and measured by nobody.
+    fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
+        Frozen::default().skew(from, found, at)
+    }
+
     /// What each stream holds and what is known of its completeness, sorted.
     fn streams(&self) -> Vec<StreamSummary>;
 }
@@ -62,12 +72,23 @@ pub trait Evidence {
 pub struct Recorded {
     events: BTreeMap<EventId, Arc<Event>>,
     scope: Scope,
+    clocks: Frozen,
 }
 
 impl Recorded {
     /// Evidence of `events`, searched as `scope`. An event given twice counts once.
     pub fn new(events: impl IntoIterator<Item = Event>, scope: Scope) -> Self {
-        Self { events: events.into_iter().map(|event| (event.id, Arc::new(event))).collect(), scope }
+        Self {
+            events: events.into_iter().map(|event| (event.id, Arc::new(event))).collect(),
+            scope,
+            clocks: Frozen::default(),
+        }
+    }
+
+    /// The same evidence, with what the operator froze of the clocks.
+    #[must_use]
+    pub fn with_clocks(self, clocks: Frozen) -> Self {
+        Self { clocks, ..self }
     }
 }
 
@@ -100,6 +121,10 @@ impl Evidence for Recorded {
 
     fn scope(&self) -> Scope {
         self.scope.clone()
+    }
+
+    fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
+        self.clocks.skew(from, found, at)
     }
 
     fn streams(&self) -> Vec<StreamSummary> {

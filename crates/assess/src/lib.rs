@@ -12,6 +12,7 @@ mod joins;
 mod kinds;
 mod lineage;
 mod naming;
+pub mod skew;
 mod trail;
 mod uncertainty;
 mod verdict;

@@ -35,6 +35,8 @@ pub enum EdgeKind {
     BoundTo,
     /// Both describe one request.
     SameRequest,
+    /// The first put an end to the second.
+    Ended,
 }
 
 /// An end of an edge.
@@ -72,6 +74,10 @@ pub struct Edge {
     /// The window in which candidates were looked for; absent where an identifier needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<(Timestamp, Timestamp)>,
+    /// How far apart the clocks of the two streams were taken to be; absent where one clock took both moments, and
+    /// where no window was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew: Option<Skew>,
     /// How many candidates there were.
     pub candidates: u32,
     /// The other candidates, where there is more than one.
@@ -80,6 +86,18 @@ pub struct Edge {
     /// What had to be configured for the join to be possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<String>,
+}
+
+/// How far the clocks of two streams were taken to be apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Skew {
+    /// What the clock of the record found shows more than that of the record it was found from, in nanoseconds.
+    pub offset_ns: i64,
+    /// By how much that may be wrong in either direction, in nanoseconds.
+    pub bound_ns: u64,
+    /// Version of the estimate that the operator froze; absent where the bound is the stated one, which nobody measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<u32>,
 }
 
 impl fmt::Display for JoinGrade {

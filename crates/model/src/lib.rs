@@ -12,6 +12,7 @@ mod entry;
 mod event;
 mod identity;
 mod key;
+mod skew;
 mod time;
 
 pub use answer::{
@@ -20,7 +21,7 @@ pub use answer::{
     LookAlike, Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
     TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
 };
-pub use edge::{Edge, EdgeKind, JoinGrade, Node};
+pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
@@ -29,4 +30,5 @@ pub use event::{
 };
 pub use identity::{Credential, CredentialClass, Identity, IdentityKind};
 pub use key::{Form, Key, KeyKind, KeyRef, Role, Trust};
+pub use skew::SkewFact;
 pub use time::{ParseTimestampError, Timestamp};

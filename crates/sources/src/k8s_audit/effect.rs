@@ -14,7 +14,8 @@ use super::Facts;
 use super::certificate::{self, Certificate};
 use super::identity::{self, add_identity_keys, identity};
 use super::key::{
-    BOOTSTRAP_TOKEN, CREDENTIAL, Cluster, GROUP, NODE, POD, POD_NAME, TOKEN_SECRET, global_key, key_of,
+    BOOTSTRAP_TOKEN, CREDENTIAL, Cluster, GROUP, NODE, POD, POD_NAME, TOKEN_SECRET, global_key, is_uuid,
+    key_of,
 };
 use super::request::{Request, Target, User, text, text_at, text_of};
 use super::{resource, time};
@@ -83,7 +84,13 @@ pub(super) fn add_review(request: &Request<'_>, cluster: Cluster<'_>, facts: &mu
                 facts.keys.push(global_key(Role::Resource, POD, user.extra.pod_uid.as_ref()));
             }
         }
-        None => facts.coverage_hints.push(body_not_recorded(request, "whose token was reviewed")),
+        None => {
+            // A verifier without an account of its own in the cluster has each token reviewed with that same token:
+            // then the reviewer is whoever is signing in there, and this is a step of it.
+            let uid = request.user.uid.as_ref();
+            facts.keys.extend((!uid.is_empty()).then(|| key_of(Role::Step, &cluster.uid(uid))));
+            facts.coverage_hints.push(body_not_recorded(request, "whose token was reviewed"));
+        }
     }
 }
 
@@ -118,6 +125,7 @@ impl Act<'_> {
         };
         if let Some(id) = &id {
             facts.keys.push(cluster.credential_key(Role::Issued, id, Trust::IssuerAsserted));
+            facts.keys.extend(sign_in_elsewhere(id));
         }
         let ttl_seconds = request.result(&["spec", "expirationSeconds"]).and_then(seconds);
         let bound = request.result(&["spec", "boundObjectRef"]);
@@ -398,6 +406,13 @@ impl Act<'_> {
 fn signed_certificate(request: &Request<'_>) -> Option<Certificate> {
     let status = text(request.result(&["status", "certificate"])?);
     Certificate::from_status(&status)
+}
+
+/// The step of a sign-in to another system that the issue of a token is. Such a system knows the token's id, not the
+/// cluster; an id that is a UUID is unique without it.
+fn sign_in_elsewhere(credential_id: &str) -> Option<Key> {
+    let id = credential_id.strip_prefix("JTI=").filter(|id| is_uuid(id));
+    id.map(|_| Key { trust: Trust::IssuerAsserted, ..global_key(Role::Step, CREDENTIAL, credential_id) })
 }
 
 /// The id of a token that was withheld: the placeholder keeps it, because later records name the token by it.

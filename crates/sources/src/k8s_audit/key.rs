@@ -132,7 +132,7 @@ pub(super) fn is_certificate(credential_id: &str) -> bool {
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => byte == b'-',
