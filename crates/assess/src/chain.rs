@@ -41,6 +41,7 @@ pub fn chain(
         }
         Direction::Forward => {
             trail.walk_forward(evidence, &start)?;
+            trail.add_ends(evidence, &start)?;
             let claims = [trail.claims(), vec![nothing_else(&trail, &start.uid)]].concat();
             let verdict = forward_verdict(&trail, &claims);
             trail.gaps.insert(Gap {
@@ -150,10 +151,13 @@ fn forward_statement(trail: &Trail, start: &KeyRef) -> String {
             parts.push(format!("{whose} {verb} {}", listed(&scopes)));
         }
     }
+    let ended_by: Vec<String> = trail.ended_by.iter().cloned().collect();
+    let ended =
+        if ended_by.is_empty() { String::new() } else { format!("; it was ended by {}", listed(&ended_by)) };
     if parts.is_empty() {
-        return format!("no record in scope shows anything that came of {name}");
+        return format!("no record in scope shows anything that came of {name}{ended}");
     }
-    format!("{name}: {}", parts.join(", "))
+    format!("{name}: {}{ended}", parts.join(", "))
 }
 
 fn nothing_else(trail: &Trail, start: &KeyRef) -> Claim {

@@ -56,9 +56,54 @@ pub enum Reach {
     /// event asked for one at the moment tied to its key, the request was approved, and the second used one in the
     /// life that it can have had.
     Life(CredentialClass),
+    /// Equal keys in records of two sources: both describe one request, each as its own system saw it.
+    Across,
+    /// The key at `to` is the issue of a credential. The record of it shares another key with a record beside it, which
+    /// lists the key at `from`.
+    Beside(Tie, Window),
+    /// The key at `from` is in the record of the issue. Where the caller chose it, records that list it as a step have
+    /// to share another key with the record of the issue; where they list others of that kind, it is not believed.
+    Claimed(Tie),
+    /// The key at `from` is in the record of the issue and names an identity of another system, in whose own records
+    /// it acts.
+    Named,
+    /// Equal keys in different events, or the second is the beginning of a path that the first lies in.
+    Path,
+}
+
+/// A key by which two records are tied beside the keys of the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// A key kind.
+    pub kind: &'static str,
+    /// The role of the key in the record of the issue.
+    pub here: Role,
+    /// The role of the key in the record beside it.
+    pub there: Role,
+}
+
+/// When the record beside that of an issue has to lie, on top of what the clocks may be apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// Whenever: the shared key is never used for anything else.
+    Always,
+    /// So much before or after the issue.
+    Around {
+        /// In nanoseconds.
+        before_ns: u64,
+        /// In nanoseconds.
+        after_ns: u64,
+    },
+    /// The issue is not before it, and not after the end of what it began; without an end on record, no longer after it
+    /// than this many nanoseconds.
+    While {
+        /// In nanoseconds.
+        longest_ns: u64,
+    },
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 86_400 * SECOND_NS;
 
 /// Every join, in order of preference: a later row for the same issued credential counts only where no earlier one
 /// gave a parent.
@@ -72,6 +117,66 @@ pub const JOINS: &[Join] = &[
         grade: JoinGrade::A,
         requires: None,
         fails_when: "the issue is recorded in another account, region or trail, or the session is a console one without a key",
+    },
+    Join {
+        id: "X-16",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.accessor", role: Role::Used },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("`access_key` recorded in plain by the audit device of Vault"),
+        fails_when: "the device hashes the key: then only name and moment are left",
+    },
+    Join {
+        id: "X-16",
+        says: EdgeKind::SameRequest,
+        from: End { kind: "aws.access_key", role: Role::Issued },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Across,
+        grade: JoinGrade::A,
+        requires: Some("`access_key` recorded in plain by the audit device of Vault"),
+        fails_when: "the device hashes the key: then only name and moment are left",
+    },
+    Join {
+        id: "X-16",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.accessor", role: Role::Used },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "vault.aws_session", here: Role::Step, there: Role::Step },
+            Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
+        ),
+        grade: JoinGrade::B,
+        requires: Some("the default `username_template` of the AWS engine"),
+        fails_when: "two requests for one role by callers of one display name come within the window, or somebody else makes a user or session under such a name",
+    },
+    Join {
+        id: "X-01",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Presented },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Claimed(Tie { kind: "github.repo", here: Role::Presented, there: Role::Resource }),
+        grade: JoinGrade::A,
+        requires: Some(
+            "GitHub audit events `workflows.*`, and `role-session-name` set to the run id or `run_id` in the subject",
+        ),
+        fails_when: "the job writes the id of another run of its own repository into the session name",
+    },
+    Join {
+        id: "X-01",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Issued },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "github.oidc_subject", here: Role::Presented, there: Role::Step },
+            Window::While { longest_ns: 5 * DAY_NS },
+        ),
+        grade: JoinGrade::C,
+        requires: Some(
+            "GitHub audit events `workflows.prepared_workflow_job` and `workflows.completed_workflow_run`",
+        ),
+        fails_when: "two runs on one branch or environment overlap, or the record of one of them is missing",
     },
     Join {
         id: "AWS-2",
@@ -246,6 +351,297 @@ pub const JOINS: &[Join] = &[
         fails_when: "a proxy in front of the cluster impersonates for everybody",
     },
     Join {
+        id: "X-08",
+        says: EdgeKind::BoundTo,
+        from: End { kind: "k8s.pod", role: Role::Workload },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("session tags of EKS Pod Identity"),
+        fails_when: "session tags are switched off, or a caller other than EKS sets tags of these names; the key may have been carried out of the pod",
+    },
+    Join {
+        id: "VLT-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "vault.accessor", role: Role::Issued },
+        to: End { kind: "vault.accessor", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the audit device was enabled anew and hashes with another salt, or hashing of accessors was switched",
+    },
+    Join {
+        id: "VLT-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "vault.token", role: Role::Issued },
+        to: End { kind: "vault.token", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the audit device was enabled anew and hashes with another salt",
+    },
+    Join {
+        id: "VLT-3",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.accessor", role: Role::Ended },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the wrapping was opened by somebody whom nobody meant to have it: the record names the token that opened it",
+    },
+    Join {
+        id: "VLT-3",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.accessor", role: Role::Issued },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "vault.token", here: Role::Ended, there: Role::Step },
+            Window::Always,
+        ),
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the audit device was enabled anew between wrapping and unwrapping",
+    },
+    Join {
+        id: "X-04",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Presented },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Claimed(Tie { kind: "github.repo", here: Role::Presented, there: Role::Resource }),
+        grade: JoinGrade::A,
+        requires: Some("`claim_mappings` of the JWT role that map `run_id`"),
+        fails_when: "the role maps a claim of another issuer to that name",
+    },
+    Join {
+        id: "X-04",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Issued },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "github.oidc_subject", here: Role::Presented, there: Role::Step },
+            Window::While { longest_ns: 5 * DAY_NS },
+        ),
+        grade: JoinGrade::C,
+        requires: Some("`user_claim` or `claim_mappings` of the JWT role that keep `sub`"),
+        fails_when: "two runs on one branch or environment overlap, or the record of one of them is missing",
+    },
+    Join {
+        id: "X-11",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.credential", role: Role::Issued },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "k8s.credential", here: Role::Presented, there: Role::Step },
+            Window::Always,
+        ),
+        grade: JoinGrade::A,
+        requires: Some(
+            "`claim_mappings` of the JWT role that map `jti`, and credential ids in audit records (Kubernetes 1.30 or later)",
+        ),
+        fails_when: "the token's id is no UUID, or its issue is in the audit log of a cluster that is not in scope",
+    },
+    Join {
+        id: "X-11",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.credential", role: Role::Presented },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("`claim_mappings` of the JWT role that map `jti`"),
+        fails_when: "the issuer is not a cluster",
+    },
+    Join {
+        id: "X-11",
+        says: EdgeKind::BoundTo,
+        from: End { kind: "k8s.pod", role: Role::Presented },
+        to: End { kind: "vault.accessor", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: Some("`claim_mappings` of the JWT role that map the pod's uid"),
+        fails_when: "the token was copied out of the pod before it was presented",
+    },
+    Join {
+        id: "X-11",
+        says: EdgeKind::BoundTo,
+        from: End { kind: "k8s.pod", role: Role::Workload },
+        to: End { kind: "vault.accessor", role: Role::Used },
+        reach: Reach::Within,
+        grade: JoinGrade::B,
+        requires: Some("`claim_mappings` of the JWT role that map the pod's uid"),
+        fails_when: "the token of Vault was copied out of the pod",
+    },
+    Join {
+        id: "X-10",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.credential", role: Role::Resource },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "k8s.uid", here: Role::Presented, there: Role::Resource },
+            Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
+        ),
+        grade: JoinGrade::B,
+        requires: Some("the cluster's audit log of `create tokenreviews` at RequestResponse level"),
+        fails_when: "two pods of one service account log in within the window, or somebody else has a token of it reviewed just then",
+    },
+    Join {
+        id: "X-10",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.credential", role: Role::Used },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "k8s.uid", here: Role::Presented, there: Role::Step },
+            Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
+        ),
+        grade: JoinGrade::B,
+        requires: Some(
+            "the client's own token as reviewer (`disable_local_ca_jwt` without `token_reviewer_jwt`), and the cluster's audit log of `create tokenreviews`",
+        ),
+        fails_when: "two pods of one service account log in within the window, or have their tokens reviewed elsewhere just then",
+    },
+    Join {
+        id: "X-10",
+        says: EdgeKind::Issued,
+        from: End { kind: "k8s.uid", role: Role::Presented },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Named,
+        grade: JoinGrade::A,
+        requires: Some("the cluster's audit log"),
+        fails_when: "the service account has many tokens: this tells whose it was and not which",
+    },
+    Join {
+        id: "VLT-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.accessor", role: Role::Used },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller's token is a batch token, which has no accessor",
+    },
+    Join {
+        id: "VLT-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "vault.token", role: Role::Used },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller's token has an accessor: then that names it",
+    },
+    Join {
+        id: "VLT-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the auth method lets many in under one name, such as a shared AppRole",
+    },
+    Join {
+        id: "VLT-4",
+        says: EdgeKind::Ended,
+        from: End { kind: "vault.accessor", role: Role::Issued },
+        to: End { kind: "vault.accessor", role: Role::Ended },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "one record has the accessor in plain and the other hashed",
+    },
+    Join {
+        id: "VLT-4",
+        says: EdgeKind::Ended,
+        from: End { kind: "vault.token", role: Role::Issued },
+        to: End { kind: "vault.token", role: Role::Ended },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the token was revoked by itself and its other records name it by its accessor",
+    },
+    Join {
+        id: "VLT-5",
+        says: EdgeKind::Ended,
+        from: End { kind: "vault.lease", role: Role::Issued },
+        to: End { kind: "vault.lease", role: Role::Ended },
+        reach: Reach::Path,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the lease was named in the body of the request, where the device hashes it: that never equals the plain id",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "github.token", role: Role::Issued },
+        to: End { kind: "github.token", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the event that issued it does not name it by its hash",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "github.token_id", role: Role::Issued },
+        to: End { kind: "github.token_id", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the id is zero or absent, or the token was regenerated under the same id",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.token", role: Role::Used },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller was signed in to the web: then only the account is named",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.token_id", role: Role::Used },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller was signed in to the web: then only the account is named",
+    },
+    Join {
+        id: "GH-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Step },
+        to: End { kind: "github.run", role: Role::Issued },
+        reach: Reach::Step,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the record of who started the run is older than the audit log goes back",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the account is an app that acts for many",
+    },
+    Join {
+        id: "X-30",
+        says: EdgeKind::Presented,
+        from: End { kind: "github.token", role: Role::Used },
+        to: End { kind: "github.token", role: Role::Presented },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: Some(
+            "the record of the other system holds the token itself, which is withheld and leaves its hash",
+        ),
+        fails_when: "the token was printed by somebody who was not its holder: the edge says where it was seen, not who used it there",
+    },
+    Join {
         id: "X-09",
         says: EdgeKind::Presented,
         from: End { kind: "aws.access_key", role: Role::Issued },
@@ -307,7 +703,17 @@ mod tests {
                     assert!(tolerance_ns <= window_ns, "{}", join.id);
                 }
                 Reach::Life(_) => assert!(join.grade >= JoinGrade::C, "{}: a name and a window", join.id),
-                Reach::Within | Reach::Equal | Reach::Step => {}
+                Reach::Beside(_, window) => {
+                    let is_window = window != Window::Always;
+                    assert!(!is_window || join.grade > JoinGrade::A, "{}: a window", join.id);
+                }
+                Reach::Within
+                | Reach::Equal
+                | Reach::Step
+                | Reach::Across
+                | Reach::Claimed(_)
+                | Reach::Named
+                | Reach::Path => {}
             }
         }
     }

@@ -102,6 +102,26 @@ pub const CREDENTIALS: &[CredentialRow] = &[
         issue_recorded_in: "CloudTrail management events of `ssm`",
     },
     CredentialRow {
+        kind: "github.key",
+        name: "SSH key of GitHub",
+        issue_recorded_in: "the audit log of the organisation or enterprise (`public_key.create`)",
+    },
+    CredentialRow {
+        kind: "github.run",
+        name: "GitHub Actions run",
+        issue_recorded_in: "the audit log of the organisation or enterprise (`workflows.created_workflow_run`, `workflows.prepared_workflow_job`)",
+    },
+    CredentialRow {
+        kind: "github.token",
+        name: "GitHub token",
+        issue_recorded_in: "the audit log of the organisation or enterprise (`personal_access_token.*`, `oauth_access.*`, `integration_installation.*`)",
+    },
+    CredentialRow {
+        kind: "github.token_id",
+        name: "GitHub token",
+        issue_recorded_in: "the audit log of the organisation or enterprise (`personal_access_token.*`, `oauth_access.*`)",
+    },
+    CredentialRow {
         kind: "k8s.bootstrap_token",
         name: "Kubernetes bootstrap token",
         issue_recorded_in: "the cluster's audit log of `create secrets` in `kube-system`, at Request level or above",
@@ -115,6 +135,26 @@ pub const CREDENTIALS: &[CredentialRow] = &[
         kind: "k8s.token_secret",
         name: "Kubernetes token secret",
         issue_recorded_in: "the cluster's audit log of `create secrets`, at Request level or above",
+    },
+    CredentialRow {
+        kind: "vault.accessor",
+        name: "Vault token",
+        issue_recorded_in: "the entries of the same audit device of Vault, under one salt, of the login or of `auth/token/create`",
+    },
+    CredentialRow {
+        kind: "vault.lease",
+        name: "Vault lease",
+        issue_recorded_in: "the audit entries of Vault for the response that gave the lease",
+    },
+    CredentialRow {
+        kind: "vault.lease_hmac",
+        name: "hashed Vault lease",
+        issue_recorded_in: "`sys/audit-hash` of the same audit device, asked for the hash of each lease id",
+    },
+    CredentialRow {
+        kind: "vault.token",
+        name: "Vault token without an accessor",
+        issue_recorded_in: "the entries of the same audit device of Vault, under one salt, of the login or of `auth/token/create`",
     },
 ];
 

@@ -25,7 +25,7 @@ mod who_is;
 pub use chain::{Direction, chain};
 pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
 pub use identity::{identity_named, is_lasting_identifier};
-pub use joins::{End, JOINS, Join, Reach};
+pub use joins::{End, JOINS, Join, Reach, Tie, Window};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use lifecycle::lifecycle;
 pub use naming::credential_name;

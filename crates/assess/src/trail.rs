@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use crate::evidence::EvidenceError;
 use crate::kinds::is_collective;
-use crate::lineage::{Step, children, holders, parents};
+use crate::lineage::{Step, children, ends, holders, parents};
 use crate::naming::{counted, credential_name, identity_name, listed, node_name};
 use crate::verdict::{claim_of, gap_of};
 use crate::{Evidence, is_credential};
@@ -35,6 +35,8 @@ pub(crate) struct Trail {
     pub(crate) entered: BTreeSet<String>,
     /// The same, where that rests on candidates.
     pub(crate) may_have_entered: BTreeSet<String>,
+    /// Who or what ended the start.
+    pub(crate) ended_by: BTreeSet<String>,
 }
 
 /// A credential that a walk has reached and not left yet.
@@ -123,6 +125,21 @@ impl Trail {
                     seen.insert(credential.uid.clone());
                     open.push_back(Open { credential, depth: reached.depth + 1, sure });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what ended `start`.
+    pub(crate) fn add_ends(
+        &mut self,
+        evidence: &dyn Evidence,
+        start: &Credential,
+    ) -> Result<(), EvidenceError> {
+        for step in ends(evidence, start)? {
+            self.ended_by.insert(node_name(&step.edge.from));
+            if !self.push(evidence, step, 1)? {
+                return Ok(());
             }
         }
         Ok(())

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ascribe_model::{Basis, Claim, Edge, EdgeKind, Gap, JoinGrade, Node, Premise, Verdict};
+use ascribe_model::{Basis, Claim, Edge, EdgeKind, Gap, JoinGrade, Node, Premise, Skew, Timestamp, Verdict};
 
 use crate::naming::{counted, node_name};
+use crate::uncertainty::SKEW_PREMISE;
 
 /// The claim that an edge makes, with what has to hold for it.
 pub(crate) fn claim_of(edge: &Edge, position: usize) -> Claim {
@@ -78,6 +79,7 @@ fn sentence(edge: &Edge) -> String {
         },
         (EdgeKind::BoundTo, Node::Identity(_)) => format!("{to} belongs to {from}"),
         (EdgeKind::BoundTo, _) => bound_to(&to, edge),
+        (EdgeKind::Ended, _) => format!("{to} was ended by {from}"),
         (EdgeKind::SameRequest, _) => {
             format!("two records describe one request: one names {from}, the other {to}")
         }
@@ -102,28 +104,14 @@ fn premises(edge: &Edge) -> Vec<Premise> {
             let candidates = counted(edge.candidates as usize, "candidate");
             vec![premise(format!("only one of {candidates} fits"), Basis::Unmet)]
         }
-        (JoinGrade::C, Some((from, to))) => vec![
-            premise(
-                format!("one record alone fits, of those that could between {from} and {to}"),
-                Basis::Rederivable,
-            ),
-            premise("no other record of that kind in that time is missing", Basis::Asserted),
-        ],
-        (_, Some((from, to))) => vec![
-            premise(
-                format!("the records name one session, begun between {from} and {to}"),
-                Basis::Rederivable,
-            ),
-            premise("no other record of such a session in that time is missing", Basis::Asserted),
-        ],
+        (_, Some(window)) => window_premises(edge, window),
         (JoinGrade::A, None) if edge.evidence.len() > 1 => {
             vec![premise("the cited records carry the same identifier", Basis::Rederivable)]
         }
         (JoinGrade::A, None) => vec![premise(one, Basis::Rederivable)],
-        (JoinGrade::B, None) => vec![
-            premise(one, Basis::Rederivable),
-            premise(format!("{} was not carried elsewhere", node_name(&edge.to)), Basis::Asserted),
-        ],
+        (JoinGrade::B, None) => {
+            vec![premise(one, Basis::Rederivable), premise(composite_premise(edge), Basis::Asserted)]
+        }
         (JoinGrade::C, None) => vec![
             premise(one, Basis::Rederivable),
             premise(
@@ -131,5 +119,48 @@ fn premises(edge: &Edge) -> Vec<Premise> {
                 Basis::Asserted,
             ),
         ],
+    }
+}
+
+/// What has to hold where one record was found in a window.
+fn window_premises(edge: &Edge, (from, to): (Timestamp, Timestamp)) -> Vec<Premise> {
+    let mut premises = vec![
+        premise(
+            format!("one record alone fits, of those that could between {from} and {to}"),
+            Basis::Rederivable,
+        ),
+        premise("no other record of that kind in that time is missing", Basis::Asserted),
+    ];
+    if let Some(skew) = edge.skew {
+        premises.push(premise(skew_premise(skew), Basis::Asserted));
+    }
+    premises
+}
+
+fn skew_premise(skew: Skew) -> String {
+    let Some(version) = skew.frozen else { return SKEW_PREMISE.to_owned() };
+    format!(
+        "the clocks of the two streams were {} apart, give or take {}, as the operator froze it (estimate v{version})",
+        in_seconds(skew.offset_ns.unsigned_abs()),
+        in_seconds(skew.bound_ns)
+    )
+}
+
+/// Tenths of a second are what frozen estimates are made of.
+fn in_seconds(nanoseconds: u64) -> String {
+    format!("{}.{} s", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000 / 100_000_000)
+}
+
+/// What has to hold where a composite names both ends and no window was needed.
+fn composite_premise(edge: &Edge) -> String {
+    let [from, to] = [&edge.from, &edge.to].map(node_name);
+    match edge.kind {
+        EdgeKind::Issued => {
+            format!("of those that the issuer vouched for, the caller named {from} truthfully")
+        }
+        EdgeKind::OnBehalfOf => {
+            format!("the trust policy of the first role let only {to} set that name")
+        }
+        _ => format!("{to} was not carried elsewhere"),
     }
 }

@@ -199,6 +199,7 @@ const fn edge_words(edge: &Edge) -> &'static str {
         EdgeKind::OnBehalfOf => "acted as",
         EdgeKind::BoundTo => "owns",
         EdgeKind::SameRequest => "same request as",
+        EdgeKind::Ended => "ended",
     }
 }
 

@@ -9,6 +9,7 @@ use ascribe_model::{Credential, Effect, EffectKind, Event, Identity, Key, KeyRef
 
 use crate::evidence::EvidenceError;
 use crate::identity::{keys_naming, lasting};
+use crate::lineage::beginnings;
 use crate::naming::is_named;
 use crate::uncertainty::{Moment, Order};
 use crate::{Evidence, USES_MAX};
@@ -231,11 +232,4 @@ fn is_on_set(effect: &Effect, name: &KeyRef, role: Role, event: &Event) -> bool 
 
 fn workloads(event: &Event) -> impl Iterator<Item = &Key> {
     event.keys.iter().filter(|key| key.role == Role::Workload && key.trust != Trust::SelfAsserted)
-}
-
-/// The beginnings of an id that is a path: whoever ends a folder ends all that lies in it.
-fn beginnings(uid: &KeyRef) -> Vec<KeyRef> {
-    let ends = uid.value.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
-    let beginnings = ends.filter(|end| *end > 0 && *end < uid.value.len());
-    beginnings.map(|end| KeyRef { value: uid.value[..end].to_owned(), ..uid.clone() }).collect()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ascribe_model::{Credential, Edge, EdgeKind, Event, EventId, JoinGrade, KeyRef, Node, Timestamp};
+use ascribe_model::{Credential, Edge, EdgeKind, Event, EventId, JoinGrade, KeyRef, Node, Role, Timestamp};
 
 use super::{Step, edge};
 use crate::joins::Join;
@@ -51,8 +51,11 @@ pub(super) fn settle(credential: &Credential, candidates: Vec<Candidate>) -> Vec
         parents.entry(NodeName::of(&candidate.edge.from)).or_default().push(candidate);
     }
     let mut nearest: Vec<Candidate> = parents.into_values().filter_map(nearest).collect();
+    let nodes: Vec<NodeName> = nearest.iter().map(|candidate| NodeName::of(&candidate.edge.from)).collect();
+    nearest.retain(|candidate| !issues_one_of(&nodes, candidate));
     if nearest.len() > 1 {
-        return vec![ambiguous(credential, nearest, None)];
+        let window = widest(&nearest);
+        return vec![ambiguous(credential, nearest, window)];
     }
     nearest.pop().map(steps_of).unwrap_or_default()
 }
@@ -88,10 +91,24 @@ pub(super) fn unresolved(rule: &str, credential: &Credential, reason: String, sh
         grade: JoinGrade::D,
         evidence: shown,
         window: None,
+        skew: None,
         candidates: 0,
         alternatives: Vec::new(),
         requires: None,
     }
+}
+
+/// Whether the record that shows a candidate issues another of them: the way to this one then leads through that one.
+fn issues_one_of(nodes: &[NodeName], candidate: &Candidate) -> bool {
+    let own = NodeName::of(&candidate.edge.from);
+    let issued = candidate.shown_by.keys.iter().filter(|key| key.role == Role::Issued);
+    issued.map(|key| NodeName::Credential(key.to_ref())).any(|name| name != own && nodes.contains(&name))
+}
+
+/// The time in which all candidates were looked for.
+fn widest(candidates: &[Candidate]) -> Option<(Timestamp, Timestamp)> {
+    let windows = candidates.iter().filter_map(|candidate| candidate.edge.window);
+    windows.reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
 }
 
 /// The candidate that the strongest join gives, by the fewest records; with the copy of its request, where there is one.
@@ -140,8 +157,9 @@ fn ambiguous(
     let shown = candidates.iter().flat_map(|candidate| candidate.edge.evidence.iter().copied()).collect();
     let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
     let join = candidates[0].join;
+    let skew = candidates.iter().filter_map(|candidate| candidate.edge.skew).max_by_key(|skew| skew.bound_ns);
     let found = edge(join, (from, Node::Credential(credential.clone())), JoinGrade::D, shown);
-    Step { edge: Edge { window, candidates: count, alternatives, ..found }, shown_by: None }
+    Step { edge: Edge { window, skew, candidates: count, alternatives, ..found }, shown_by: None }
 }
 
 fn issue_recorded_in(credential: &Credential) -> &'static str {

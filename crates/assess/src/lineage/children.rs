@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use ascribe_model::{Credential, EdgeKind, Event, Key, KeyRef, Node, Role};
 
+use super::beside::tied;
 use super::{CANDIDATES_MAX, NodeName, Step, credential_of, edge, grade_of, keys_at, parents, with_twins};
 use crate::evidence::EvidenceError;
-use crate::joins::{Join, Reach};
+use crate::joins::{Join, Reach, Tie};
 use crate::kinds::credential_row;
 use crate::{Evidence, JOINS, USES_MAX};
 
@@ -35,6 +36,7 @@ pub(crate) fn children(
     for issue in &page.events {
         issued.list(evidence, issue)?;
     }
+    issued.list_beside(evidence, node, limit)?;
     found.unread += issued.unread;
     for credential in &issued.credentials {
         let steps = parents(evidence, credential)?.into_iter();
@@ -61,7 +63,11 @@ impl Issued {
                 let roles = match join.reach {
                     Reach::Near { .. } | Reach::Life(_) => [join.to.role],
                     Reach::Step => [join.from.role],
-                    Reach::Within | Reach::Equal => continue,
+                    Reach::Beside(tie, _) => {
+                        self.list_tied(evidence, &copy, tie)?;
+                        continue;
+                    }
+                    _ => continue,
                 };
                 for key in keys_at(&copy, &join.from).filter(|key| is_dated(join, key)) {
                     let page = evidence.events(&key.to_ref(), &roles, CANDIDATES_MAX)?;
@@ -73,6 +79,48 @@ impl Issued {
                         }
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what records beside those that name the node issue.
+    fn list_beside(
+        &mut self,
+        evidence: &dyn Evidence,
+        node: &KeyRef,
+        limit: usize,
+    ) -> Result<(), EvidenceError> {
+        for join in JOINS {
+            let Reach::Beside(tie, _) = join.reach else { continue };
+            // A record in which the node acted lists it as a parent, and was read already.
+            let acted = matches!(join.from.role, Role::Used | Role::Presented | Role::Actor);
+            if acted || !join.from.matches(&node.kind, join.from.role) {
+                continue;
+            }
+            let page = evidence.events(node, &[join.from.role], limit)?;
+            self.unread += page.total - page.events.len() as u64;
+            for event in &page.events {
+                self.list_tied(evidence, event, tie)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what records issue that share a key with this one.
+    fn list_tied(&mut self, evidence: &dyn Evidence, event: &Event, tie: Tie) -> Result<(), EvidenceError> {
+        for key in tied(event, tie.kind, tie.there) {
+            let page = evidence.events(&key.to_ref(), &[tie.here], CANDIDATES_MAX)?;
+            self.unread += page.total - page.events.len() as u64;
+            for (copy, _) in page
+                .events
+                .iter()
+                .map(|event| with_twins(evidence, event))
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+            {
+                self.list_ids(&copy);
             }
         }
         Ok(())

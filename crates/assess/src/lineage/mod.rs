@@ -4,8 +4,10 @@
 //! A join that is not unique stays a set of candidates. What came of a credential is decided by walking back from each
 //! credential that may have, so that forward and back never disagree.
 
+mod beside;
 mod candidates;
 mod children;
+mod ends;
 mod life;
 mod parents;
 
@@ -17,6 +19,7 @@ use ascribe_model::{
 
 pub(crate) use candidates::NodeName;
 pub(crate) use children::children;
+pub(crate) use ends::{beginnings, ends};
 pub(crate) use parents::{credential_in, holders, parents};
 
 use crate::evidence::EvidenceError;
@@ -84,6 +87,7 @@ pub(crate) fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut eviden
         grade,
         evidence,
         window: None,
+        skew: None,
         candidates: 1,
         alternatives: Vec::new(),
         requires: join.requires.map(str::to_owned),
@@ -93,10 +97,12 @@ pub(crate) fn edge(join: &Join, ends: (Node, Node), grade: JoinGrade, mut eviden
 /// The event and the copies of the same request that other accounts received, with the row that ties them.
 fn with_twins(evidence: &dyn Evidence, event: &Arc<Event>) -> Result<Vec<Twin>, EvidenceError> {
     let mut family = vec![(Arc::clone(event), None)];
-    for join in JOINS.iter().filter(|join| join.says == EdgeKind::SameRequest && join.reach == Reach::Equal) {
+    let is_twin = |join: &&Join| matches!(join.reach, Reach::Equal | Reach::Across);
+    for join in JOINS.iter().filter(|join| join.says == EdgeKind::SameRequest).filter(is_twin) {
         for key in keys_at(event, &join.from) {
             for twin in evidence.events(&key.to_ref(), &[join.to.role], TWINS_MAX)?.events {
-                if family.iter().all(|(known, _)| known.id != twin.id) {
+                let is_own_system = join.reach == Reach::Across && twin.source.kind == event.source.kind;
+                if !is_own_system && family.iter().all(|(known, _)| known.id != twin.id) {
                     let same = keys_at(&twin, &join.to).find(|same| key.to_ref().names(same)).unwrap_or(key);
                     let grade = grade_of(join, [key, same]);
                     family.push((twin, Some((join, grade))));

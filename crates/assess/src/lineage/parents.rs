@@ -8,6 +8,7 @@ use ascribe_model::{
     Timestamp, Verb,
 };
 
+use super::beside::{Found, Search};
 use super::candidates::{Candidate, NodeName, settle, settle_near, unresolved};
 use super::life::life_parents;
 use super::{
@@ -34,16 +35,23 @@ pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Resul
         }
         return Ok(if found.is_empty() { without_issue(credential, &uses) } else { found });
     }
-    let mut candidates = Vec::new();
+    let mut found = Found::default();
     for issue in &issues {
-        candidates.extend(issue_parents(evidence, issue, credential)?);
+        let more = issue_parents(evidence, issue, credential)?;
+        found.candidates.extend(more.candidates);
+        found.open.extend(more.open);
     }
-    let steps = settle(credential, candidates);
+    let mut steps = settle(credential, found.candidates);
+    // A credential is an origin that can be followed further. Behind an identity, what brought it here stays open.
+    let is_followed = |step: &Step| matches!(step.edge.from, Node::Credential(_) | Node::Unresolved { .. });
+    if !steps.iter().any(is_followed) {
+        steps.extend(distinct(found.open));
+    }
     if !steps.is_empty() {
         return Ok(steps);
     }
     let listed = keys_of(&issues[0], credential).next();
-    let row = listed.and_then(|key| step_rows(key).next().or_else(|| within_rows(key).next()));
+    let row = listed.and_then(|key| step_rows(key).next().or_else(|| within_rows(key).last()));
     let name = credential_name(&credential.uid);
     let reason = match row {
         Some(join) if join.reach == Reach::Step => {
@@ -59,8 +67,8 @@ pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Resul
 /// Edges from what holds the credential: the machine or pod that it was issued for, or that its uses name.
 pub(crate) fn holders(evidence: &dyn Evidence, credential: &Credential) -> Result<Vec<Step>, EvidenceError> {
     let mut best: BTreeMap<Node, Step> = BTreeMap::new();
-    for join in JOINS.iter().filter(|join| join.says == EdgeKind::BoundTo && join.from.role == Role::Workload)
-    {
+    let is_holder = |join: &&Join| matches!(join.from.role, Role::Workload | Role::Presented);
+    for join in JOINS.iter().filter(|join| join.says == EdgeKind::BoundTo).filter(is_holder) {
         if !join.to.matches(&credential.uid.kind, join.to.role) {
             continue;
         }
@@ -99,28 +107,46 @@ pub(crate) fn credential_in(event: &Event) -> Option<Credential> {
     })
 }
 
-/// Parents that one issue record, its copies in other accounts and the earlier steps of its operation name.
+/// Parents that one issue record, its copies, the earlier steps of its operation and the records beside it name.
 fn issue_parents(
     evidence: &dyn Evidence,
     issue: &Arc<Event>,
     credential: &Credential,
-) -> Result<Vec<Candidate>, EvidenceError> {
-    let Some(issued) = keys_of(issue, credential).next() else { return Ok(Vec::new()) };
+) -> Result<Found, EvidenceError> {
+    let Some(issued) = keys_of(issue, credential).next() else { return Ok(Found::default()) };
     for join in step_rows(issued) {
         let steps: Vec<&Key> = keys_at(issue, &join.from).collect();
         if !steps.is_empty() {
             // Whoever completed the operation is not who asked for it: without the request, nothing is known of that.
-            return request_parents(evidence, join, (issue, issued, &steps), credential);
+            let candidates = request_parents(evidence, join, (issue, issued, &steps), credential)?;
+            return Ok(Found { candidates, open: Vec::new() });
         }
     }
     let family = with_twins(evidence, issue)?;
-    for join in within_rows(issued) {
-        let found = named_in(&family, join, issued, credential);
-        if !found.is_empty() {
-            return Ok(found);
+    let mut open = Vec::new();
+    for join in rows_to(EdgeKind::Issued, |_| true, (&issued.kind, Role::Issued)) {
+        let search = Search { evidence, join, family: &family, issued, credential };
+        let found = match join.reach {
+            Reach::Within => {
+                Found { candidates: named_in(&family, join, issued, credential), open: Vec::new() }
+            }
+            Reach::Beside(tie, window) => search.beside(tie, window)?,
+            Reach::Claimed(tie) => search.claimed(tie)?,
+            Reach::Named => search.named()?,
+            _ => continue,
+        };
+        open.extend(found.open);
+        if !found.candidates.is_empty() {
+            return Ok(Found { candidates: found.candidates, open });
         }
     }
-    Ok(Vec::new())
+    Ok(Found { candidates: Vec::new(), open })
+}
+
+/// What is open, once for each row of the table: what one kind of record does not show, another may.
+fn distinct(open: Vec<Step>) -> Vec<Step> {
+    let mut rules = std::collections::BTreeSet::new();
+    open.into_iter().filter(|step| rules.insert(step.edge.rule.clone())).collect()
 }
 
 /// Parents that a row finds in the record of the issue, or else in its copies, which may name a caller from afar.
@@ -182,7 +208,9 @@ fn request_parents(
 /// Whether `event` may be the request that `issue` completed.
 fn begins(event: &Event, issue: &Event) -> bool {
     let earlier = matches!((event.time.at, issue.time.at), (Some(asked), Some(issued)) if asked <= issued);
+    let issues = event.keys.iter().any(|key| key.role == Role::Issued);
     earlier
+        && !issues
         && event.id != issue.id
         && event.outcome.status == Status::Success
         && matches!(event.verb, Verb::Create | Verb::Delegate)
@@ -370,7 +398,7 @@ fn same_request((join, grade): (&Join, JoinGrade), issue: &Event, copy: &Arc<Eve
 }
 
 /// One id for all copies of a request.
-fn request_of(family: &[Twin]) -> EventId {
+pub(super) fn request_of(family: &[Twin]) -> EventId {
     family.iter().map(|(event, _)| event.id).min().unwrap_or(EventId([0; 32]))
 }
 

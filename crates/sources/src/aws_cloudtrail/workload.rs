@@ -33,10 +33,10 @@ pub(super) fn of_session(session: &Session<'_>, keys: &mut Vec<Key>) {
         let trust = if session.delivered_to_instance { Trust::IssuerAsserted } else { Trust::SelfAsserted };
         keys.push(key(Role::Workload, global(key::INSTANCE, name), trust));
     }
-    if session.provider.as_deref().is_some_and(|provider| provider.ends_with(GITHUB_ISSUER)) {
-        if let Some(run) = web_identity::run_in_name(name) {
-            keys.push(key(Role::Workload, global(key::GITHUB_RUN, run.id), Trust::SelfAsserted));
-        }
+    if session.provider.as_deref().is_some_and(|provider| provider.ends_with(GITHUB_ISSUER))
+        && let Some(run) = web_identity::run_in_name(name)
+    {
+        keys.push(key(Role::Workload, global(key::GITHUB_RUN, run.id), Trust::SelfAsserted));
     }
 }
 

@@ -77,21 +77,18 @@ pub(super) fn add_review(request: &Request<'_>, cluster: Cluster<'_>, facts: &mu
         let trust = if reviewed.is_some() { Trust::VerifierObserved } else { Trust::SelfAsserted };
         facts.keys.push(cluster.credential_key(Role::Resource, &id, trust));
     }
-    match user {
-        Some(user) => {
-            add_identity_keys(&user, Role::Resource, cluster, facts);
-            if !user.extra.pod_uid.is_empty() {
-                facts.keys.push(global_key(Role::Resource, POD, user.extra.pod_uid.as_ref()));
-            }
+    if let Some(user) = user {
+        add_identity_keys(&user, Role::Resource, cluster, facts);
+        if !user.extra.pod_uid.is_empty() {
+            facts.keys.push(global_key(Role::Resource, POD, user.extra.pod_uid.as_ref()));
         }
-        None => {
-            // A verifier without an account of its own in the cluster has each token reviewed with that same token:
-            // then the reviewer is whoever is signing in there, and this is a step of it.
-            let uid = request.user.uid.as_ref();
-            facts.keys.extend((!uid.is_empty()).then(|| key_of(Role::Step, &cluster.uid(uid))));
-            facts.coverage_hints.push(body_not_recorded(request, "whose token was reviewed"));
-        }
+        return;
     }
+    // A verifier without an account of its own in the cluster has each token reviewed with that same token: then the
+    // reviewer is whoever is signing in there, and this is a step of it.
+    let uid = request.user.uid.as_ref();
+    facts.keys.extend((!uid.is_empty()).then(|| key_of(Role::Step, &cluster.uid(uid))));
+    facts.coverage_hints.push(body_not_recorded(request, "whose token was reviewed"));
 }
 
 /// Adds the certificate that a read of a signing request shows, so that the request and the certificate are tied
