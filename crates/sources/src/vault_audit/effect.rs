@@ -110,6 +110,10 @@ impl Act<'_> {
     fn wrapped(&self, wrap: &Wrap<'_>, facts: &mut Facts) {
         let Self { operation, cluster, .. } = *self;
         let by_accessor = cluster.recorded(Role::Issued, ACCESSOR, &wrap.accessor);
+        if by_accessor.is_some() {
+            // Who opens it with a token of their own hands the wrapping's token in, of which only the hash is recorded.
+            facts.keys.extend(cluster.hashed(Role::Step, TOKEN, &wrap.token));
+        }
         let key = by_accessor.or_else(|| cluster.hashed(Role::Issued, TOKEN, &wrap.token));
         let uid = key.as_ref().map(Key::to_ref);
         facts.keys.extend(key.map(|key| Key { at: wrap.creation_time, ..key }));
@@ -219,7 +223,8 @@ impl Act<'_> {
             return;
         }
         let name = vault::aws_names(&operation.auth.display_name, role);
-        let session = self.cluster.key(Role::Step, AWS_SESSION, name);
+        // The name is all that AWS records of it: no cluster is in it.
+        let session = global_key(Role::Step, AWS_SESSION, name);
         facts.keys.push(Key { form: Form::Composite, at: self.at, ..session });
         if is_recorded(&access_key) && !is_hashed(&access_key) {
             let key = global_key(Role::Issued, ACCESS_KEY, access_key.as_ref());

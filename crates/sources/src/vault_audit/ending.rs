@@ -109,6 +109,10 @@ impl Act<'_> {
 
     fn leases_ended(&self, what: &str, lease: &str, facts: &mut Facts) {
         let Self { operation, cluster, .. } = *self;
+        if matches!(what, "revoke-prefix" | "revoke-force") && !lease.is_empty() {
+            // All that lies in this path ends, and the key is that path.
+            facts.keys.push(cluster.key(Role::Ended, LEASE, lease));
+        }
         match what {
             "revoke" if !lease.is_empty() => {
                 end(Some(cluster.key(Role::Ended, LEASE, lease)), CredentialClass::Temporary, facts);
