@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
     /// What the row should have found and did not.
     pub(super) open: Vec<Step>,
+    /// What a caller claimed and its records speak against.
+    pub(super) refused: Vec<Step>,
 }
 
 /// A search from the record of an issue and its copies.
@@ -83,11 +85,11 @@ impl Search<'_> {
                     let known = values(&page.events, tie.kind, tie.there);
                     let agrees = said.intersection(&known).next().is_some();
                     if !agrees && !said.is_empty() && !known.is_empty() {
-                        found.open.push(self.disbelieved(issue, key, &known, &said));
+                        found.refused.push(self.disbelieved(issue, key, &known, &said));
                         continue;
                     }
                     if !self.may_have_begun(issue, &page.events) {
-                        found.open.push(self.too_early(issue, key));
+                        found.refused.push(self.too_early(issue, key));
                         continue;
                     }
                     grade = grade.max(if agrees { JoinGrade::B } else { JoinGrade::C });

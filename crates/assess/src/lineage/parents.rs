@@ -40,13 +40,19 @@ pub(crate) fn parents(evidence: &dyn Evidence, credential: &Credential) -> Resul
         let more = issue_parents(evidence, issue, credential)?;
         found.candidates.extend(more.candidates);
         found.open.extend(more.open);
+        found.refused.extend(more.refused);
     }
     let mut steps = settle(credential, found.candidates);
-    // A credential is an origin that can be followed further. Behind an identity, what brought it here stays open.
-    let is_followed = |step: &Step| matches!(step.edge.from, Node::Credential(_) | Node::Unresolved { .. });
-    if !steps.iter().any(is_followed) {
-        steps.extend(distinct(found.open));
-    }
+    // What one record does not show another may, for the same row. An identity is less than the credential that was
+    // sought, so that stays open.
+    let shown: Vec<String> = steps
+        .iter()
+        .filter(|step| !matches!(step.edge.from, Node::Identity(_)))
+        .map(|step| step.edge.rule.clone())
+        .collect();
+    found.open.retain(|step| !shown.contains(&step.edge.rule));
+    steps.extend(found.refused);
+    steps.extend(distinct(found.open));
     if !steps.is_empty() {
         return Ok(steps);
     }
@@ -119,16 +125,16 @@ fn issue_parents(
         if !steps.is_empty() {
             // Whoever completed the operation is not who asked for it: without the request, nothing is known of that.
             let candidates = request_parents(evidence, join, (issue, issued, &steps), credential)?;
-            return Ok(Found { candidates, open: Vec::new() });
+            return Ok(Found { candidates, ..Found::default() });
         }
     }
     let family = with_twins(evidence, issue)?;
-    let mut open = Vec::new();
+    let (mut open, mut refused) = (Vec::new(), Vec::new());
     for join in rows_to(EdgeKind::Issued, |_| true, (&issued.kind, Role::Issued)) {
         let search = Search { evidence, join, family: &family, issued, credential };
         let found = match join.reach {
             Reach::Within => {
-                Found { candidates: named_in(&family, join, issued, credential), open: Vec::new() }
+                Found { candidates: named_in(&family, join, issued, credential), ..Found::default() }
             }
             Reach::Beside(tie, window) => search.beside(tie, window)?,
             Reach::Claimed(tie) => search.claimed(tie)?,
@@ -136,14 +142,15 @@ fn issue_parents(
             _ => continue,
         };
         open.extend(found.open);
+        refused.extend(found.refused);
         if !found.candidates.is_empty() {
-            return Ok(Found { candidates: found.candidates, open });
+            return Ok(Found { candidates: found.candidates, open, refused });
         }
     }
-    Ok(Found { candidates: Vec::new(), open })
+    Ok(Found { candidates: Vec::new(), open, refused })
 }
 
-/// What is open, once for each row of the table: what one kind of record does not show, another may.
+/// What is open, once for each rule.
 fn distinct(open: Vec<Step>) -> Vec<Step> {
     let mut rules = std::collections::BTreeSet::new();
     open.into_iter().filter(|step| rules.insert(step.edge.rule.clone())).collect()

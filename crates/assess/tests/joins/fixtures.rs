@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ascribe_assess::{Direction, JOINS, Recorded, chain, who};
-use ascribe_model::{Body, Event, JoinGrade, Question, Scope};
+use ascribe_assess::{Direction, JOINS, Reach, Recorded, chain, who};
+use ascribe_model::{Body, EdgeKind, Event, JoinGrade, Question, Scope};
 use serde_json::{Value, json};
 
 use crate::reading::{events_of, subject_of};
@@ -74,7 +74,7 @@ fn missed(id: &str, case: &str, bodies: &[Body]) -> Option<String> {
     let mut edges = bodies.iter().flat_map(|body| &body.edges).filter(|edge| edge.rule == id);
     let shows = match case.split_once('-').map(|(kind, _)| kind) {
         // AWS-1 and its like are the key itself: issued in one record, used in another. The edge is the issue's own.
-        Some("fires") if is_equal_id(id) => !bodies.iter().any(|body| body.grade == Some(JoinGrade::D)),
+        Some("fires") if is_the_key_itself(id) => !bodies.iter().any(|body| body.grade == Some(JoinGrade::D)),
         Some("fires") => edges.any(|edge| edge.grade < JoinGrade::D),
         Some("candidates") => edges.any(|edge| edge.grade == JoinGrade::D && edge.candidates > 1),
         Some("silent") => {
@@ -86,8 +86,9 @@ fn missed(id: &str, case: &str, bodies: &[Body]) -> Option<String> {
     (!shows).then(|| format!("{id}/{case} does not show what its name says"))
 }
 
-fn is_equal_id(id: &str) -> bool {
-    id == "AWS-1"
+fn is_the_key_itself(id: &str) -> bool {
+    let mut rows = JOINS.iter().filter(|join| join.id == id);
+    rows.all(|join| join.says == EdgeKind::UsedAs && join.reach == Reach::Equal)
 }
 
 /// The body that answers `ask` over `events`.
