@@ -8,6 +8,8 @@ use ascribe_model::{Identity, Key, Role, Trust};
 
 use super::key::{self, global, key, scoped};
 use super::record::{Act, text};
+use crate::identifiers::github::{Repository, Subject};
+use crate::identifiers::kubernetes;
 
 /// Issuer of the tokens of GitHub Actions.
 pub(super) const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
@@ -26,22 +28,21 @@ pub(super) fn list(act: &Act<'_>, caller: &Identity, keys: &mut Vec<Key>) {
     }
     let (host, subject) = (caller.uid.scope.as_str(), caller.uid.value.as_str());
     let signed = |name| key(Role::Presented, name, Trust::IssuerAsserted);
-    if let Some(account) = subject.strip_prefix("system:serviceaccount:") {
-        if let Some((namespace, name)) = account.split_once(':') {
-            // Which cluster the issuer belongs to is not in the record, so the issuer itself is the scope.
-            keys.push(signed(scoped(key::SERVICE_ACCOUNT, host, format!("{namespace}/{name}"))));
-        }
+    if let Some((namespace, name)) = kubernetes::service_account(subject) {
+        // Which cluster the issuer belongs to is not in the record, so the issuer itself is the scope.
+        keys.push(signed(scoped(key::SERVICE_ACCOUNT, host, format!("{namespace}/{name}"))));
         return;
     }
     if host != GITHUB_ISSUER {
         return;
     }
     keys.push(signed(global(key::GITHUB_SUBJECT, subject)));
-    for repository in repositories(subject) {
+    let read = Subject::read(subject);
+    for repository in read.iter().flat_map(repositories) {
         keys.push(signed(global(key::GITHUB_REPOSITORY, repository)));
     }
     let named = || text(act.request(&["roleSessionName"])).as_deref().and_then(run_in_name);
-    let (run, trust) = match run_in_subject(subject) {
+    let (run, trust) = match read.as_ref().and_then(run_in_subject) {
         Some(run) => (Some(run), Trust::IssuerAsserted),
         None => (named(), Trust::SelfAsserted),
     };
@@ -66,34 +67,15 @@ pub(super) fn run_in_name(name: &str) -> Option<Run> {
 }
 
 /// The run that a subject names by `run_id`, which it does where the organization chose that claim for its subjects.
-fn run_in_subject(subject: &str) -> Option<Run> {
-    let claim = |name: &str| {
-        let mut parts = subject.split(':');
-        parts.find(|part| *part == name)?;
-        parts.next().filter(|value| is_number(value)).map(str::to_owned)
-    };
-    Some(Run { id: claim("run_id")?, attempt: claim("run_attempt") })
+fn run_in_subject(subject: &Subject<'_>) -> Option<Run> {
+    let number = |name| subject.claim(name).filter(|value| is_number(value)).map(str::to_owned);
+    Some(Run { id: number("run_id")?, attempt: number("run_attempt") })
 }
 
-/// The repository that a subject names: `owner/name` of `repo:owner/name:…`, and the id too of
-/// `repo:owner@id/name@id:…`, the form of new repositories.
-fn repositories(subject: &str) -> Vec<String> {
-    let mut parts = subject.split(':');
-    let claimed = parts.find(|part| matches!(*part, "repo" | "repository")).and_then(|_| parts.next());
-    let Some((owner, name)) = claimed.and_then(|repository| repository.split_once('/')) else {
-        return Vec::new();
-    };
-    let (owner, _) = split_id(owner);
-    let (name, id) = split_id(name);
+/// The repository that a subject names: as `owner/name`, and by its id where the subject has it.
+fn repositories(subject: &Subject<'_>) -> Vec<String> {
+    let Some(Repository { owner, name, id, .. }) = subject.repository() else { return Vec::new() };
     [Some(format!("{owner}/{name}")), id.map(str::to_owned)].into_iter().flatten().collect()
-}
-
-/// `name@id`, where what follows the last `@` is a number.
-fn split_id(text: &str) -> (&str, Option<&str>) {
-    match text.rsplit_once('@') {
-        Some((name, id)) if is_number(id) => (name, Some(id)),
-        _ => (text, None),
-    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -138,12 +120,11 @@ mod tests {
                 &[],
                 None,
             ),
-            ("repo:acme/shop:ref:refs/heads/run_id:x", &["acme/shop"], None),
-            ("repo:acme", &[], None),
-            ("", &[], None),
+            ("repo:acme/shop:ref:refs/heads/run_id", &["acme/shop"], None),
         ] {
-            assert_eq!(repositories(subject), repositories_in_it, "{subject}");
-            let found = run_in_subject(subject);
+            let read = Subject::read(subject).unwrap();
+            assert_eq!(repositories(&read), repositories_in_it, "{subject}");
+            let found = run_in_subject(&read);
             let found = found.as_ref().map(|run| (run.id.as_str(), run.attempt.as_deref()));
             assert_eq!(found, run, "{subject}");
         }
