@@ -10,7 +10,7 @@ use super::key::{
     ACCESSOR, ALIAS, ARN, Cluster, ENTITY, K8S_CREDENTIAL, K8S_UID, OIDC_SUBJECT, POD, PRINCIPAL,
     ROLE_SESSION, RUN, RUN_ATTEMPT, SECRET_ID, SERIAL, SERVICE_ACCOUNT, TOKEN, global_key,
 };
-use super::place::Place;
+use super::place::{Engine, Place};
 use super::record::{Auth, Operation, owned, text_of};
 use crate::identifiers::x509::SerialNumber;
 use crate::json::Value;
@@ -19,7 +19,7 @@ use crate::secrets::Placeholder;
 /// Names under which roles of the JWT method map the claim `/kubernetes.io/pod/uid`; the operator chooses one.
 const POD_UIDS: [&str; 4] = ["pod_uid", "kubernetes_pod_uid", "k8s_pod_uid", "kubernetes.io/pod/uid"];
 
-/// The beginning of the names of tokens that were made from other tokens.
+/// The name of tokens that were made from other tokens; `-` and a name that their maker chose may follow.
 const MADE_FROM_TOKEN: &str = "token";
 
 /// Who is behind a token.
@@ -90,8 +90,8 @@ pub(super) fn add_identity_keys(auth: &Auth<'_>, role: Role, cluster: Cluster<'_
         facts.keys.push(cluster.key(role, ENTITY, auth.entity_id.as_ref()));
     }
     if !auth.display_name.is_empty() {
-        // Whoever makes a token from another one names it: `token-<name>`.
-        let chosen = auth.display_name.starts_with(MADE_FROM_TOKEN);
+        let behind = auth.display_name.strip_prefix(MADE_FROM_TOKEN);
+        let chosen = behind.is_some_and(|name| name.is_empty() || name.starts_with('-'));
         let trust = if chosen { Trust::SelfAsserted } else { Trust::VerifierObserved };
         let key = Key { trust, ..cluster.key(by_name, ALIAS, auth.display_name.as_ref()) };
         if !facts.keys.contains(&key) {
@@ -231,7 +231,7 @@ pub(super) fn gives_login(operation: &Operation<'_>, place: &Place<'_>) -> bool 
         return operation.response.wrap.is_some() && place.is_login();
     };
     place.is_login()
-        || (place.engine == super::place::Engine::Login
+        || (place.engine == Engine::Login
             && !issued.accessor.is_empty()
             && issued.accessor == operation.auth.accessor)
 }

@@ -28,7 +28,7 @@ use ascribe_model::{
 };
 
 use crate::identifiers::x509::SerialNumber;
-use crate::json::Value;
+use crate::json::{Kind, Value};
 use crate::moment::{Moment, Zone};
 use crate::source::{ContentIdentity, Devices, Entry, Part, Source, Unreadable};
 use effect::{Act, hint};
@@ -169,6 +169,7 @@ fn api_request(
         act.add_issued(facts);
         act.add_ended(facts);
         add_recording_hints(operation, &place, facts);
+        add_absence_hint(operation, &place, facts);
     }
     identity::add_client_certificate(operation, facts);
     authority::add(operation, &place, facts);
@@ -348,6 +349,20 @@ fn add_recording_hints(operation: &Operation<'_>, place: &Place<'_>, facts: &mut
         _ => return,
     };
     facts.coverage_hints.push(CoverageHint { kind: kind.to_owned(), note });
+}
+
+/// What does not exist is answered without an error, and without data.
+fn add_absence_hint(operation: &Operation<'_>, place: &Place<'_>, facts: &mut Facts) {
+    let response = &operation.response;
+    let is_empty = response.data.is_none()
+        || (place.engine == Engine::KeyValue
+            && operation.answered("data").is_some_and(|data| data.kind() == Kind::Null));
+    let is_read = matches!(operation.request.operation.as_ref(), "read" | "list");
+    let holds_more = response.auth.is_some() || response.wrap.is_some() || !response.lease_id.is_empty();
+    if is_read && is_empty && !holds_more {
+        let note = "the response holds no data: what was asked for may not exist";
+        facts.coverage_hints.push(hint("nothing_returned", note));
+    }
 }
 
 fn changes_hashing(operation: &Operation<'_>) -> bool {
