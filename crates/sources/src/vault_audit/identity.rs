@@ -49,8 +49,8 @@ pub(super) fn identity(auth: &Auth<'_>, cluster: Cluster<'_>) -> Identity {
 }
 
 /// Who made the request: nobody is authenticated before a login, or without a token that is valid.
-pub(super) fn actor(operation: &Operation<'_>, cluster: Cluster<'_>) -> Identity {
-    let identity = identity(&operation.auth, cluster);
+pub(super) fn actor(operation: &Operation<'_>, place: &Place<'_>, cluster: Cluster<'_>) -> Identity {
+    let identity = identity(caller(operation, place), cluster);
     let is_known = identity.kind != IdentityKind::Unknown || !identity.uid.value.is_empty();
     let kind = if is_known || !operation.request.client_token.is_empty() {
         identity.kind
@@ -58,6 +58,15 @@ pub(super) fn actor(operation: &Operation<'_>, cluster: Cluster<'_>) -> Identity
         IdentityKind::Anonymous
     };
     Identity { kind, ..identity }
+}
+
+/// What tells who made the request. In the response to a login that is the token that it gave, which old versions write
+/// in one of its two places only.
+pub(super) fn caller<'o, 'a>(operation: &'o Operation<'a>, place: &Place<'_>) -> &'o Auth<'a> {
+    match &operation.response.auth {
+        Some(issued) if gives_login(operation, place) => issued,
+        _ => &operation.auth,
+    }
 }
 
 /// What the metadata of each auth method tells of its kind of caller.

@@ -159,7 +159,7 @@ fn api_request(
     let place = Place::of(operation);
     let outcome = outcome(operation);
     let credential = identity::add_used_token(operation, &place, cluster, facts);
-    identity::add_identity_keys(&operation.auth, Role::Actor, cluster, facts);
+    identity::add_identity_keys(identity::caller(operation, &place), Role::Actor, cluster, facts);
     if !identity::gives_login(operation, &place) {
         identity::add_metadata_keys(&operation.auth, Told::Before, at, facts);
     }
@@ -177,7 +177,7 @@ fn api_request(
         verb: verb::classify(&operation.request.operation, &place),
         api: api(operation, &place),
         outcome,
-        actor: identity::actor(operation, cluster),
+        actor: identity::actor(operation, &place, cluster),
         credential,
     }
 }
