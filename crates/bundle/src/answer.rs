@@ -4,7 +4,7 @@
 //! from some of its entries, and is never said.
 
 use ascribe_assess::{Direction, Evidence, EvidenceError, Subject, chain, lifecycle, who};
-use ascribe_model::{Basis, Body, Claim, Credential, CredentialClass, Event, Question};
+use ascribe_model::{Basis, Body, Credential, CredentialClass, Event, Question};
 
 use crate::evidence::BundledEvidence;
 use crate::format::{AnswerPart, AnswerSubject};
@@ -22,6 +22,8 @@ pub enum AnswerCheck {
         derived: Vec<String>,
         /// Claims that rest on somebody's word, such as that nothing else is on record.
         asserted: Vec<String>,
+        /// Claims that the answer itself leaves open.
+        open: Vec<String>,
     },
     /// Another answer follows from them.
     Differs {
@@ -97,14 +99,22 @@ pub(crate) fn compare(evidence: &BundledEvidence, part: &AnswerPart) -> AnswerCh
     if let Some(part) = first_difference(said, &follows) {
         return AnswerCheck::Differs { part };
     }
-    let is_derived = |claim: &&Claim| claim.premises.iter().all(|it| it.basis == Basis::Rederivable);
-    let (derived, asserted): (Vec<&Claim>, Vec<&Claim>) = said.claims.iter().partition(is_derived);
-    let statements = |claims: Vec<&Claim>| claims.iter().map(|claim| claim.statement.clone()).collect();
+    let (mut derived, mut asserted, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for claim in &said.claims {
+        let claims = match claim.premises.iter().map(|premise| premise.basis).max() {
+            Some(Basis::Rederivable) => &mut derived,
+            // No index of the ledger is in a bundle, so what only one could prove is somebody's word here.
+            Some(Basis::ProvenByIndex | Basis::Asserted) => &mut asserted,
+            Some(Basis::Unmet) | None => &mut open,
+        };
+        claims.push(claim.statement.clone());
+    }
     AnswerCheck::Same {
         verdict: said.verdict.word(),
         statement: said.statement.clone(),
-        derived: statements(derived),
-        asserted: statements(asserted),
+        derived,
+        asserted,
+        open,
     }
 }
 

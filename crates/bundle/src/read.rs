@@ -462,3 +462,102 @@ impl From<Refused> for Stop {
         Self::Refused(Box::new(refused))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ascribe_ledger::Salt;
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::BundleWriter;
+
+    fn hashes() -> impl Strategy<Value = Vec<Hash>> {
+        vec(any::<[u8; 32]>().prop_map(Hash::from_bytes), 0..5)
+    }
+
+    fn manifest() -> impl Strategy<Value = Manifest> {
+        let names = btree_set(("[a-z.]{1,9}", ".{0,9}", ".{0,40}"), 0..5);
+        let parsers = proptest::collection::btree_map("[a-z_]{1,9}", any::<u64>(), 0..4);
+        let counted = (any::<u64>(), 0_u64..300, 0_u64..70_000);
+        let texts = (".{0,30}", ".{0,60}", "[a-z]{0,9}");
+        (texts, any::<u64>(), names, parsers, counted).prop_map(
+            |((origin, question, answer), size, names, parsers, (asked, read, context))| {
+                let name = |(kind, scope, value): (String, String, String)| KeyRef {
+                    kind: KeyKind::from_name(&kind),
+                    scope,
+                    value,
+                };
+                let parsers = parsers.into_iter();
+                Manifest {
+                    origin,
+                    size,
+                    question,
+                    names: names.into_iter().map(name).collect(),
+                    parsers: parsers.map(|(source, version)| Parser { source, version }).collect(),
+                    answer,
+                    counted: Counted { asked, read, context },
+                }
+            },
+        )
+    }
+
+    fn entry() -> impl Strategy<Value = EntryPart> {
+        let opened = proptest::option::of((any::<Salt>(), vec(any::<u8>(), 0..400)));
+        let why = prop_oneof![Just(Why::Asked), Just(Why::Read), Just(Why::Context)];
+        (any::<u64>(), why, hashes(), vec(any::<u8>(), 0..257), opened).prop_map(
+            |(leaf, why, gap, envelope, opened)| {
+                let opened = opened.map(|(salt, captured)| Opened { salt, captured });
+                EntryPart { leaf, why, gap, envelope, opened }
+            },
+        )
+    }
+
+    type Read = (Manifest, Signed, Vec<Earlier>, Vec<EntryPart>, Vec<Hash>);
+
+    fn read_back(bundle: &[u8]) -> Result<Read, Stop> {
+        let mut reader = BundleReader::open(bundle)?;
+        let (manifest, signed) = (reader.manifest()?, reader.checkpoint()?);
+        let (mut earlier, mut entries) = (Vec::new(), Vec::new());
+        while let Some(one) = reader.earlier()? {
+            earlier.push(one);
+        }
+        while let Some(entry) = reader.entry()? {
+            entries.push(entry);
+        }
+        let rest = reader.rest()?;
+        reader.seal()?;
+        Ok((manifest, signed, earlier, entries, rest))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn what_is_written_is_read(
+            manifest in manifest(),
+            (key, note) in (".{0,50}", ".{0,90}"),
+            earlier in vec((".{0,90}", hashes()), 0..3),
+            entries in vec(entry(), 0..6),
+            rest in hashes(),
+        ) {
+            let signed = Signed { key, note };
+            let earlier: Vec<Earlier> =
+                earlier.into_iter().map(|(note, proof)| Earlier { note, proof }).collect();
+            let mut writer = BundleWriter::new(Vec::new(), &manifest, &signed).unwrap();
+            for one in &earlier {
+                writer.earlier(one).unwrap();
+            }
+            for entry in &entries {
+                writer.entry(entry).unwrap();
+            }
+            writer.rest(&rest).unwrap();
+            let bundle = writer.seal().unwrap().output;
+            prop_assert_eq!(read_back(&bundle).unwrap(), (manifest, signed, earlier, entries, rest));
+        }
+
+        #[test]
+        fn noise_is_never_read(bytes: Vec<u8>) {
+            prop_assert!(read_back(&[&b"\x71ascribe/bundle/v1"[..], &bytes].concat()).is_err());
+        }
+    }
+}

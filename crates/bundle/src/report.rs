@@ -21,10 +21,11 @@ pub fn text(report: &Report) -> String {
     out.push_str(&format!("\nAUTHORITY  {}\n", authority(report)));
     if let Some(answer) = &report.answer {
         out.push_str(&format!("\nANSWER     {}\n", answer_sentence(answer)));
-        if let AnswerCheck::Same { statement, derived, asserted, .. } = answer {
+        if let AnswerCheck::Same { statement, derived, asserted, open, .. } = answer {
             out.push_str(&format!("  {}\n", shown(statement)));
-            out.push_str(&list("derived again from the bundled records", derived));
+            out.push_str(&list("derived again", derived));
             out.push_str(&list("asserted, not verified", asserted));
+            out.push_str(&list("left open by the answer", open));
         }
     }
     let rows = rows(report);
@@ -166,9 +167,9 @@ fn answer_sentence(answer: &AnswerCheck) -> String {
 fn answer_json(answer: &AnswerCheck) -> Value {
     let says = answer_sentence(answer);
     match answer {
-        AnswerCheck::Same { verdict, statement, derived, asserted } => json!({
+        AnswerCheck::Same { verdict, statement, derived, asserted, open } => json!({
             "is": "same", "says": says, "verdict": verdict, "statement": statement,
-            "derived": derived, "asserted": asserted,
+            "derived": derived, "asserted": asserted, "open": open,
         }),
         AnswerCheck::Differs { .. } => json!({ "is": "differs", "says": says }),
         AnswerCheck::OtherParsers | AnswerCheck::TooLarge | AnswerCheck::UnknownVerb => {

@@ -1,0 +1,126 @@
+//! Good bundles hold, every flipped byte is noticed, and what cannot be noticed is said.
+
+use ascribe_bundle::{AnswerCheck, Authority, Check, Verdict, Why, check, json, text};
+use ascribe_ledger::KeyPair;
+
+use crate::given::{Given, checked};
+
+#[test]
+fn a_good_bundle_holds_and_says_what_it_is() {
+    let given = Given::ledger(40);
+    let parts = given.parts();
+    let bundle = parts.write();
+    assert_eq!(bundle, parts.write(), "equal parts, equal bytes");
+    let report = checked(&bundle);
+    assert_eq!(report.verdict(), Verdict::Valid, "{}", text(&report));
+    let counts = &report.counts;
+    assert_eq!((counts.why.asked, counts.why.context, counts.events, counts.withheld), (12, 2, 12, 1));
+    assert_eq!(report.grown_from, [10]);
+    match report.answer.as_ref() {
+        Some(AnswerCheck::Same { verdict: "proven", derived, .. }) => assert!(!derived.is_empty()),
+        other => panic!("{other:?}"),
+    }
+    let said = json(&report);
+    assert_eq!((&said["integrity"]["is"], &said["authority"]["is"]), (&"valid".into(), &"valid".into()));
+    assert!(text(&report).contains("that is the exporter's word"), "{}", text(&report));
+}
+
+#[test]
+fn integrity_and_authority_are_two_verdicts() {
+    let bundle = Given::ledger(40).parts().write();
+    let unasked = check(bundle.as_slice(), Check { key: None }).unwrap();
+    assert_eq!(unasked.verdict(), Verdict::Inconclusive);
+    assert!(matches!(unasked.authority, Authority::NotAsked { .. }));
+    assert_eq!(json(&unasked)["integrity"]["is"], "valid");
+    let other = KeyPair::from_seed("example.com/ledger", [8; 32]).unwrap();
+    let refused = check(bundle.as_slice(), Check { key: Some(other.verifier()) }).unwrap();
+    assert_eq!(refused.verdict(), Verdict::Invalid);
+    assert_eq!(json(&refused)["integrity"]["is"], "valid", "it hangs together all the same");
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let bundle = Given::ledger(10).parts().write();
+    let half = bundle.len() / 2;
+    std::thread::scope(|threads| {
+        for offsets in [0..half, half..bundle.len()] {
+            let bundle = &bundle;
+            threads.spawn(move || {
+                for offset in offsets {
+                    let mut flipped = bundle.clone();
+                    flipped[offset] ^= 1 << (offset % 8);
+                    assert!(is_noticed(&flipped), "byte {offset} of {}", bundle.len());
+                }
+            });
+        }
+    });
+}
+
+/// Whether a changed bundle is refused even by somebody who trusts no key yet.
+fn is_noticed(bundle: &[u8]) -> bool {
+    check(bundle, Check { key: None }).map_or(true, |report| report.verdict() == Verdict::Invalid)
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    let bundle = Given::ledger(12).parts().write();
+    for length in (0..bundle.len()).step_by(7) {
+        assert!(is_noticed(&bundle[..length]), "{length} of {} bytes", bundle.len());
+    }
+}
+
+#[test]
+fn what_was_left_out_cannot_be_noticed_and_that_is_said() {
+    let given = Given::ledger(40);
+    let parts = given.parts_of(|leaf| match leaf {
+        0 | 1 => Some(Why::Context),
+        6 | 9 => Some(Why::Asked),
+        _ => None,
+    });
+    let report = checked(&parts.write());
+    assert_eq!(report.verdict(), Verdict::Valid, "ten more entries list the name");
+    assert!(text(&report).contains("Whether these are all entries of the ledger that list the names"));
+}
+
+#[test]
+fn an_entry_whose_bytes_are_gone_still_has_its_place() {
+    let given = Given::ledger(40);
+    let mut parts = given.parts_of(|leaf| match leaf {
+        0 | 1 => Some(Why::Context),
+        6 | 9 => Some(Why::Asked),
+        _ => None,
+    });
+    parts.entries[2].opened = None;
+    let report = checked(&parts.write());
+    assert_eq!((report.verdict(), report.counts.without_bytes), (Verdict::Valid, 1));
+    assert!(text(&report).contains("nothing is known of what they said"), "{}", text(&report));
+}
+
+#[test]
+fn other_parsers_decide_less() {
+    let given = Given::ledger(40);
+    let mut parts = given.parts();
+    for parser in &mut parts.manifest.parsers {
+        parser.version += 1;
+    }
+    assert_eq!(checked(&parts.write()).verdict(), Verdict::Valid, "they come to the same answer");
+    let answer = &mut parts.answer.as_mut().unwrap().answer;
+    answer.body.statement.push_str(", said another parser");
+    let report = checked(&parts.write());
+    assert_eq!(report.answer, Some(AnswerCheck::OtherParsers));
+    assert_eq!(report.verdict(), Verdict::Inconclusive);
+}
+
+/// What one proof for all entries costs, beside one for each.
+#[test]
+fn entries_share_their_hashes() {
+    let given = Given::ledger(300);
+    let asked = |leaf: u64| leaf > 5 && leaf.is_multiple_of(3);
+    let parts = given.parts_of(|leaf| match leaf {
+        0 | 1 => Some(Why::Context),
+        leaf => asked(leaf).then_some(Why::Asked),
+    });
+    let shared: usize = parts.entries.iter().map(|entry| entry.gap.len()).sum::<usize>() + parts.rest.len();
+    let apart = parts.entries.len() * 9; // The height of a tree of 300 leaves.
+    assert!(shared * 6 < apart, "{shared} hashes shared, {apart} apart");
+}
