@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, StringBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    ArrayBuilder as _, BooleanBuilder, StringBuilder, TimestampNanosecondBuilder, UInt32Builder,
+    UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -195,7 +196,11 @@ macro_rules! text_cell {
                 builder.values_slice().len()
             }
             fn finish(builder: &mut StringBuilder) -> ArrayRef {
-                Arc::new(builder.finish())
+                // The next rows are likely to need as much room: it need not grow into it.
+                let (rows, bytes) = (builder.len(), builder.values_slice().len());
+                let array = builder.finish();
+                *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                Arc::new(array)
             }
             fn put(value: &Self::Value<'_>, cells: &mut Flat) {
                 cells.$put(*value);
@@ -225,7 +230,10 @@ macro_rules! number_cell {
                 builder.$append(value);
             }
             fn finish(builder: &mut $builder) -> ArrayRef {
-                Arc::new(builder.finish())
+                let rows = builder.len();
+                let array = builder.finish();
+                *builder = $builder::with_capacity(rows);
+                Arc::new(array)
             }
             fn put(value: &$value, cells: &mut Flat) {
                 cells.$put(*value);

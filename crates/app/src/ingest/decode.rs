@@ -140,13 +140,19 @@ impl<R: Read> Decoder<R> {
     /// # Errors
     /// [`DecodeFault`]; what came out before it is in `buffer`.
     pub fn fill(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> Result<bool, DecodeFault> {
-        let target = buffer.len() + wanted;
-        while buffer.len() < target {
-            let before = buffer.len();
-            buffer.resize(target, 0);
-            let outcome = self.read(&mut buffer[before..]);
-            buffer.truncate(before + *outcome.as_ref().unwrap_or(&0));
-            let read = outcome.map_err(|source| self.fault(source))?;
+        let mut filled = buffer.len();
+        let target = filled + wanted;
+        buffer.resize(target, 0);
+        let outcome = self.fill_room(buffer, &mut filled);
+        buffer.truncate(filled);
+        outcome
+    }
+
+    /// Fills the buffer from `filled` to its end, and moves `filled` behind what came.
+    fn fill_room(&mut self, buffer: &mut [u8], filled: &mut usize) -> Result<bool, DecodeFault> {
+        while *filled < buffer.len() {
+            let read = self.read(&mut buffer[*filled..]).map_err(|source| self.fault(source))?;
+            *filled += read;
             self.decoded += read as u64;
             if self.encoding != Encoding::Identity && self.decoded > RATIO_FREE_BYTES {
                 let encoded_offset = self.consumed();

@@ -58,7 +58,9 @@ pub fn read_object(object: &InputObject, reads: &Reads<'_>, send: Send<'_>) -> R
             let cursor = input.cursor;
             send(Message::Opened(start))?;
             let mut work = Work::new(object.name(), reads, cursor);
-            work.run(input, send)
+            work.run(input, send)?;
+            reads.buffers.give(work.buffer);
+            Ok(())
         }
         Err(notice) => send(Message::Failed(notice)),
     }
@@ -185,7 +187,7 @@ impl<'a> Work<'a> {
             cursor,
             framer: Framer::new(SOURCES),
             last: None,
-            buffer: Vec::new(),
+            buffer: reads.buffers.take(),
             offset: 0,
             totals,
             said: Said::default(),

@@ -51,8 +51,8 @@ pub fn resolve(evidence: &OpenEvidence, text: &str, sought: Sought) -> Result<Re
             (0, [one]) => return Ok(Resolved::Subject(Subject::Event(Arc::clone(one)))),
             (1, []) => return pick(evidence, text, &begun, sought).map(Resolved::Subject),
             _ => {
-                let events = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
-                let names = begun.iter().map(|found| found.key.to_string()).chain(events).collect();
+                let ids = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
+                let names = begun.iter().map(|found| found.key.to_string()).chain(ids).collect();
                 return Err(QuestionError::Several { text: text.to_owned(), names });
             }
         }
@@ -88,8 +88,8 @@ pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, Que
             (0, [one]) => return Ok(vec![event_named(evidence, one)]),
             (1, []) => return Ok(named(begun)),
             _ => {
-                let events = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
-                let names = begun.iter().map(|found| found.key.to_string()).chain(events).collect();
+                let ids = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
+                let names = begun.iter().map(|found| found.key.to_string()).chain(ids).collect();
                 return Err(QuestionError::Several { text: text.to_owned(), names });
             }
         }
