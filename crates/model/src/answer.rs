@@ -177,6 +177,8 @@ pub enum Details {
     Show(Box<ShowDetail>),
     /// Rows of `sources`.
     Sources(Box<SourcesDetail>),
+    /// Rows of `redactions`.
+    Redactions(Box<RedactionsDetail>),
 }
 
 /// Rows of `who`: which identity held a credential, or acted in an event.
@@ -306,6 +308,39 @@ pub struct SourcesDetail {
     pub objects: u64,
     /// Objects whose reading did not reach their end.
     pub objects_unfinished: u64,
+}
+
+/// Rows of `redactions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedactionsDetail {
+    /// What was withheld, sorted by rule.
+    pub rules: Vec<WithheldRule>,
+}
+
+/// What one rule withheld from one source, in one way, under one capture policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithheldRule {
+    /// The rule.
+    pub rule: String,
+    /// Id of the source; empty for bytes that no source could read.
+    pub source: String,
+    /// `drop`, `hash` or `seal`.
+    pub method: String,
+    /// Version of the capture policy in force; absent where there was none. Rules for secrets do not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Values withheld.
+    pub values: u64,
+    /// Entries of the ledger that they were withheld from.
+    pub entries: u64,
+    /// Time of the first event that they were withheld from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Time of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// Some of the events.
+    pub examples: Vec<EventId>,
 }
 
 /// What one stream holds.

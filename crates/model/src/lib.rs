@@ -18,8 +18,8 @@ mod time;
 pub use answer::{
     AddressUse, Answer, Basis, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, EntryState,
     EvidenceRef, Gap, Holder, IdentityDetail, IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep,
-    LookAlike, Premise, ProofSide, Question, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
-    TimeSpan, UseCounts, Verdict, WhoDetail, Withheld,
+    LookAlike, Premise, ProofSide, Question, RedactionsDetail, RejectTally, Scope, ShowDetail, SourcesDetail,
+    StreamSummary, TimeSpan, UseCounts, Verdict, WhoDetail, Withheld, WithheldRule,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

@@ -144,7 +144,7 @@ impl SegmentBuilder {
         let folder = self.layout.segment_folder(self.first, end);
         self.summary.end = end;
         let mut summary = self.summary;
-        summary.withheld_values = self.withheld.finish();
+        (summary.withheld_values, summary.policy) = self.withheld.finish();
         let (files, collected) = encode(self.rows, &mut summary)?;
         self.spare.give(collected);
         // A folder of this name that no manifest names is what a crash left.

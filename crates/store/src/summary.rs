@@ -27,6 +27,9 @@ pub struct SegmentSummary {
     /// What was withheld, by source, rule, method and policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withheld_values: Vec<WithheldTotals>,
+    /// Leaf of the last capture policy that came into force here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<u64>,
     /// Length of all records, in bytes.
     pub bytes: u64,
     /// Rejects, by reason.

@@ -120,8 +120,9 @@ impl WithheldSums {
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<WithheldTotals> {
-        self.totals.into_values().collect()
+    /// The sums, and the policy in force at the end, if it came into force here.
+    pub(crate) fn finish(self) -> (Vec<WithheldTotals>, Option<u64>) {
+        (self.totals.into_values().collect(), self.policy)
     }
 }
 

@@ -11,7 +11,7 @@ use ascribe_sources::SOURCES;
 use ascribe_sources::capture::{
     Action, Class, FieldPath, NEEDED_FIELDS, Need, NeededField, PathError, Pattern, Policy, Rule,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::digest_text;
@@ -47,7 +47,7 @@ pub struct PolicyFile {
 }
 
 /// A rule that withholds a field that reading needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Break {
     /// Line of the path.
     pub line: usize,

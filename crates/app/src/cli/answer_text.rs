@@ -4,7 +4,7 @@
 
 use ascribe_model::{
     AddressUse, Answer, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect, Holder,
-    Node, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
+    Node, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
 };
 
 use super::escape::{line, terminal};
@@ -114,6 +114,8 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
         Details::Chain(chain) => format!("\nHOPS {}\n{table}", chain.direction.to_uppercase()),
         Details::Show(show) => show_text(show),
         Details::Sources(sources) => sources_text(sources, &table),
+        Details::Redactions(redactions) if redactions.rules.is_empty() => String::new(),
+        Details::Redactions(_) => format!("\nWITHHELD\n{table}"),
     }
 }
 
@@ -145,6 +147,7 @@ fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
         Details::Lifecycle(life) => lifecycle_text::rows(life),
         Details::Show(show) => event_rows(show),
         Details::Sources(sources) => stream_rows(sources),
+        Details::Redactions(redactions) => withheld_rows(redactions),
     }
 }
 
@@ -334,6 +337,37 @@ fn stream_rows(sources: &SourcesDetail) -> Rows {
             "first (UTC)",
             "last (UTC)",
             "coverage",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn withheld_rows(redactions: &RedactionsDetail) -> Rows {
+    let rows = redactions.rules.iter().map(|row| {
+        let examples: Vec<String> = row.examples.iter().map(ToString::to_string).collect();
+        vec![
+            row.rule.clone(),
+            if row.source.is_empty() { "(rejects)".to_owned() } else { row.source.clone() },
+            row.method.clone(),
+            row.policy.clone().unwrap_or_default(),
+            row.values.to_string(),
+            row.entries.to_string(),
+            row.first.map_or_else(String::new, |first| first.to_string()),
+            row.last.map_or_else(String::new, |last| last.to_string()),
+            examples.join(" "),
+        ]
+    });
+    Rows {
+        header: vec![
+            "rule",
+            "source",
+            "method",
+            "policy",
+            "values",
+            "entries",
+            "first (UTC)",
+            "last (UTC)",
+            "examples",
         ],
         rows: rows.collect(),
     }

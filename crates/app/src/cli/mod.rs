@@ -9,7 +9,9 @@ mod identity_text;
 mod ingest;
 mod lifecycle_text;
 mod messages;
+mod policy;
 mod questions;
+mod redactions;
 mod rows;
 mod upkeep;
 
@@ -67,6 +69,10 @@ pub enum Command {
     Sources,
     /// Write the evidence of one matter to a file that a stranger can check
     Export(export::ExportArguments),
+    /// Work on capture policies
+    Policy(policy::PolicyArguments),
+    /// What was withheld before it was stored, by rule, method and policy
+    Redactions(redactions::RedactionsArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
     /// Throw the derived store away and derive it again from the ledger
@@ -99,6 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Show(show) => questions::show(&asked, show),
         Command::Sources => questions::sources(&asked),
         Command::Export(export) => export::export(&asked, export),
+        Command::Policy(policy) => policy::policy(&asked, policy),
+        Command::Redactions(redactions) => redactions::redactions(&asked, redactions),
         Command::Verify => upkeep::verify(&asked),
         Command::Rebuild => upkeep::rebuild(&asked),
         Command::Compact => upkeep::compact(&asked),

@@ -46,6 +46,7 @@ pub struct ShowArguments {
 /// Longest name that is looked up; keys are far shorter.
 const NAME_MAX: usize = 4_096;
 
+/// A name that is looked up.
 pub(super) fn name(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("a name is needed, not a blank".to_owned()),

@@ -18,6 +18,7 @@ mod piece;
 mod pipeline;
 mod progress;
 mod report;
+mod sample;
 mod worker;
 
 pub use fold::{CatchUpError, Rereader, catch_up};
@@ -25,3 +26,4 @@ pub use objects::{FindError, FoundObjects, InputObject, find_objects};
 pub use pipeline::{Destination, IngestError, Plan, run};
 pub use progress::{Progress, Silent};
 pub use report::IngestReport;
+pub use sample::{SampleError, each_record};

@@ -7,14 +7,6 @@ use ascribe_store::Store;
 /// Key kind under which the store finds configurations by name.
 const CONFIG_KIND: KeyKind = KeyKind::new("ascribe.config");
 
-/// A configuration with its place.
-pub struct RecordedConfig {
-    /// Leaf of its entry; it is in force for the leaves behind it.
-    pub leaf: u64,
-    /// What the entry says.
-    pub entry: ConfigEntry,
-}
-
 /// A configuration cannot be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigReadError {
@@ -40,7 +32,7 @@ pub fn recorded_config(
     store: &Store,
     reader: &Reader,
     name: &str,
-) -> Result<Option<RecordedConfig>, ConfigReadError> {
+) -> Result<Option<ConfigEntry>, ConfigReadError> {
     let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: name.to_owned() };
     // Few: one for each time that the operator changed something.
     let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
@@ -48,9 +40,7 @@ pub fn recorded_config(
 }
 
 /// The configuration that one entry recorded.
-pub fn config_at(reader: &Reader, leaf: u64) -> Result<RecordedConfig, ConfigReadError> {
+pub fn config_at(reader: &Reader, leaf: u64) -> Result<ConfigEntry, ConfigReadError> {
     let entry = reader.proven_entry(leaf).map_err(ConfigReadError::Ledger)?;
-    let entry =
-        serde_json::from_slice(entry.captured()).map_err(|source| ConfigReadError::Form { leaf, source })?;
-    Ok(RecordedConfig { leaf, entry })
+    serde_json::from_slice(entry.captured()).map_err(|source| ConfigReadError::Form { leaf, source })
 }

@@ -126,7 +126,7 @@ fn changed(
     let mut changed = Vec::new();
     for config in current {
         let recorded = recorded_config(store, reader, config.name()).map_err(IngestFailure::Config)?;
-        let version = recorded.as_ref().map_or(ConfigEntry::NONE, |recorded| recorded.entry.version());
+        let version = recorded.as_ref().map_or(ConfigEntry::NONE, ConfigEntry::version);
         if version != config.version() {
             changed.push(config);
         }

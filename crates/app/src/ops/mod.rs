@@ -5,7 +5,9 @@ mod demo;
 mod evidence;
 mod export;
 mod ingest;
+mod policy_check;
 mod questions;
+mod redactions;
 mod subject;
 mod upkeep;
 
@@ -13,5 +15,7 @@ pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
+pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
 pub use questions::{QuestionError, chain, lifecycle, show, sources, who};
+pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

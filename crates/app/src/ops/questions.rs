@@ -91,10 +91,9 @@ pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
         Ok(event) => event,
         Err(suggestions) => return Ok(finished(&evidence, nothing(&evidence, asked, suggestions))),
     };
-    let first = evidence.store.event(event.id).map_err(QuestionError::Store)?;
+    let (leaf, is_stored) = first_leaf(&evidence, &event)?;
     let sightings =
-        u64::from(first.is_some()) + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
-    let leaf = first.or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
+        u64::from(is_stored) + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
     let entry = evidence.reader.proven_entry(leaf)?;
     let body = shown(&evidence, asked, &event, entry.captured(), sightings);
     let mut answer = finished(&evidence, body);
@@ -216,6 +215,23 @@ fn shown_event(
         }
         Resolved::Nothing(suggestions) => Ok(Err(suggestions)),
     }
+}
+
+/// The event that `text` names, and the leaf of its first sighting.
+pub(super) fn event_and_leaf(
+    evidence: &OpenEvidence,
+    text: &str,
+) -> Result<Option<(Arc<Event>, u64)>, QuestionError> {
+    let Ok(event) = shown_event(evidence, text)? else { return Ok(None) };
+    let (leaf, _) = first_leaf(evidence, &event)?;
+    Ok(Some((event, leaf)))
+}
+
+/// Leaf of an event's first sighting, and whether the store has it.
+fn first_leaf(evidence: &OpenEvidence, event: &Event) -> Result<(u64, bool), QuestionError> {
+    let stored = evidence.store.event(event.id).map_err(QuestionError::Store)?;
+    let leaf = stored.or_else(|| evidence.leaf_of(event.id)).unwrap_or_default();
+    Ok((leaf, stored.is_some()))
 }
 
 /// What a ledger entry without an event is.
@@ -343,7 +359,7 @@ pub(super) fn question(verb: &str, subject: Option<&str>) -> Question {
     Question { verb: verb.to_owned(), subject: subject.map(str::to_owned), options: BTreeMap::new() }
 }
 
-fn premise(statement: &str, basis: Basis) -> Premise {
+pub(super) fn premise(statement: &str, basis: Basis) -> Premise {
     Premise { statement: statement.to_owned(), basis }
 }
 

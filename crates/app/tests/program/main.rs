@@ -10,6 +10,7 @@
 
 mod answers;
 mod bad_input;
+mod capture;
 mod crash;
 mod export;
 mod given;

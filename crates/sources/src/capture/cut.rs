@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 
-use super::{Action, Keyring, Need, POLICY_RULE_PREFIX, Policy, Rule, Sealed, field};
+use super::{Action, Decision, Keyring, Need, Outcome, POLICY_RULE_PREFIX, Policy, Rule, Sealed, field};
 use crate::json::{HIDDEN, Kind, Tape, Value};
 use crate::read::{Opened, ReadRecord, event_of_part, open};
 use crate::secrets::Placeholder;
@@ -24,6 +24,15 @@ pub(super) struct Cut {
     pub sealed: Option<Sealed>,
     /// What the list of needed fields says of it.
     pub need: Option<Need>,
+}
+
+impl Cut {
+    /// What became of the value.
+    pub(super) fn decision(&self, stays: bool) -> Decision {
+        let outcome = if stays { Outcome::Needed } else { Outcome::Withheld };
+        let placeholder = self.text.trim_matches(['"', '\\']).to_owned();
+        Decision { rule: self.rule, span: self.span.clone(), outcome, placeholder }
+    }
 }
 
 /// Every value of the record that some rule would withhold, in the order of the bytes.

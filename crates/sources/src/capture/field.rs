@@ -111,6 +111,23 @@ fn withheld_below(event: usize, object: Value<'_>) -> Vec<WithheldField> {
     found
 }
 
+/// The fields in which the values at these offsets of a record stand; `*` for a place in a list.
+pub fn fields_at(record: &ReadRecord<'_>, starts: &[usize]) -> Vec<String> {
+    let mut tape = Tape::new();
+    let mut names = BTreeMap::new();
+    if tape.parses(&record.captured) {
+        for part in &open(record.source, tape.root(&record.captured)) {
+            let leaves = part.object().map(leaves_below).unwrap_or_default();
+            let values: Vec<_> = leaves.iter().map(|(_, value)| *value).collect();
+            let places = cuts_of(&values, part).into_iter().map(|cut| cut.span.start);
+            names.extend(
+                places.zip(leaves.iter().map(|(path, _)| FieldPath::of_fields_like(path).to_string())),
+            );
+        }
+    }
+    starts.iter().map(|start| names.get(start).cloned().unwrap_or_default()).collect()
+}
+
 /// What a record's reading loses without each single field. Slow: it reads the record once for each.
 pub fn loss_by_field(record: &ReadRecord<'_>, context: &Context<'_>) -> Vec<(FieldPath, Loss)> {
     let mut losses = Vec::new();

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use ascribe_model::{Event, IdentityKind, Status, Verb};
 
-pub use field::{NEEDED_FIELDS, Need, NeededField, WithheldField, loss_by_field, withheld_fields};
+pub use field::{NEEDED_FIELDS, Need, NeededField, WithheldField, fields_at, loss_by_field, withheld_fields};
 pub use path::{FieldPath, PathError};
 pub use trial::Loss;
 use trial::{Trial, Tried};
@@ -137,6 +137,8 @@ pub struct Decision {
     pub span: Range<usize>,
     /// Whether it was withheld.
     pub outcome: Outcome,
+    /// What stands in its place if it was.
+    pub placeholder: String,
 }
 
 /// Whether a value was withheld.
@@ -189,11 +191,8 @@ impl Policy {
         }
         let cuts = cut::cuts(self, &record, context, keyring)?;
         let Tried { stays, captured } = Trial { record: &record, context, cuts: &cuts }.run();
-        let outcome = |stays| if stays { Outcome::Needed } else { Outcome::Withheld };
         let decisions = cuts.iter().zip(&stays);
-        let decisions = decisions
-            .map(|(cut, stays)| Decision { rule: cut.rule, span: cut.span.clone(), outcome: outcome(*stays) })
-            .collect();
+        let decisions = decisions.map(|(cut, stays)| cut.decision(*stays)).collect();
         let withheld = cuts.into_iter().zip(stays).filter(|(_, stays)| !stays);
         let sealed = withheld.filter_map(|(cut, _)| cut.sealed).collect();
         let record = match captured {

@@ -1,0 +1,213 @@
+//! The capture policy from its file to the questions: what it withholds, what it records, what can be shown again.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::given::{Given, files_below, lines, record};
+
+const POLICY: &str = r#"
+version = 1
+
+[class.reads]
+verb = ["read"]
+
+[[rule]]
+name = "agents"
+fields = ["userAgent"]
+action = "seal"
+
+[[rule]]
+name = "addresses"
+source = "aws_cloudtrail"
+fields = ["sourceIPAddress"]
+action = "hash"
+
+[[rule]]
+name = "bodies"
+class = "reads"
+fields = ["requestParameters", "requestID"]
+action = "drop"
+"#;
+
+/// A policy of which every rule can be used.
+fn usable() -> String {
+    POLICY.replace(", \"requestID\"", "")
+}
+
+fn evidence_with(policy: &str) -> Given {
+    let given = Given::evidence();
+    fs::write(given.root().join("capture.toml"), policy).unwrap();
+    given
+}
+
+fn rows(answer: &Value) -> Vec<Vec<String>> {
+    let rules = answer["body"]["details"]["redactions"]["rules"].as_array().unwrap();
+    let text = |row: &Value, name: &str| match &row[name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    rules
+        .iter()
+        .map(|row| ["rule", "method", "values"].iter().map(|name| text(row, name)).collect())
+        .collect()
+}
+
+/// The bytes of every file of the evidence but the keys.
+fn stored(given: &Given) -> Vec<Vec<u8>> {
+    let files = files_below(&given.root());
+    files
+        .iter()
+        .filter(|path| !path.to_string_lossy().contains("/keys/"))
+        .map(|path| fs::read(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_a_policy_withholds_is_listed_and_what_it_seals_can_be_shown() {
+    let given = evidence_with(&usable());
+    let input =
+        record(1).replace("\"bucketName\":\"b1\"", "\"bucketName\":\"b1\",\"prefix\":\"people/anna\"");
+    let report = given.ingest(&[&given.input("a.json", input.as_bytes())]);
+    assert_eq!(report["withheld"], 1, "{report:#}");
+    given.assert_valid();
+    let answer = given.json(&["redactions"]);
+    assert_eq!(
+        rows(&answer),
+        [["policy.addresses", "hash", "1"], ["policy.agents", "seal", "1"], ["policy.bodies", "drop", "1"]]
+    );
+    let row = &answer["body"]["details"]["redactions"]["rules"][0];
+    assert_eq!(row["policy"].as_str().unwrap().len(), 71, "{row:#}");
+    assert_eq!(row["first"], row["last"]);
+    let event = row["examples"][0].as_str().unwrap();
+    assert_eq!(rows(&given.json(&["redactions", "--rule", "bodies"])).len(), 1);
+    assert_eq!(rows(&given.json(&["redactions", "--source", "k8s_audit"])).len(), 0);
+    let shown = given.json(&["redactions", "--unseal", event, "userAgent"]);
+    assert_eq!((&shown["value"], &shown["event"]), (&"aws-cli/2".into(), &event.into()), "{shown:#}");
+    let ran = given.run(&["redactions", "--unseal", event, "sourceIPAddress"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("is not sealed; sealed are `userAgent`"), "{}", ran.err);
+    for needle in ["people/anna", "aws-cli/2", "10.0.0.1"] {
+        let found = stored(&given)
+            .iter()
+            .any(|bytes| bytes.windows(needle.len()).any(|part| part == needle.as_bytes()));
+        assert!(!found, "`{needle}` is on disk");
+    }
+    fs::remove_dir_all(given.root().join("sealed")).unwrap();
+    let ran = given.run(&["redactions", "--unseal", event, "userAgent"]);
+    assert!(ran.code == 2 && ran.err.contains("it was erased"), "{}", ran.err);
+    given.assert_valid();
+    let before = given.json(&["redactions"]);
+    assert_eq!(given.run(&["rebuild"]).code, 0, "nothing needs sealed values");
+    assert_eq!(given.json(&["redactions"]), before);
+}
+
+#[test]
+fn each_change_of_policy_is_in_the_ledger_before_the_records_it_is_for() {
+    let given = evidence_with(&usable());
+    let with = |name: &str, from: usize| given.ingest(&[&given.input(name, &lines(from, from + 3))]);
+    with("a.json", 0);
+    with("b.json", 10);
+    fs::write(given.root().join("capture.toml"), usable().replace("\"seal\"", "\"drop\"")).unwrap();
+    with("c.json", 20);
+    fs::remove_file(given.root().join("capture.toml")).unwrap();
+    with("d.json", 30);
+    let report = given.json(&["verify"]);
+    assert_eq!(report["entries"]["config"], 3, "one for each change, and none for what stays: {report:#}");
+    let answer = given.json(&["redactions", "--rule", "agents"]);
+    let rules = answer["body"]["details"]["redactions"]["rules"].as_array().unwrap().clone();
+    let shown: Vec<_> = rules.iter().map(|row| (row["method"].clone(), row["values"].clone())).collect();
+    assert_eq!(shown, [("drop".into(), 3.into()), ("seal".into(), 6.into())], "{rules:#?}");
+    assert_ne!(rules[0]["policy"], rules[1]["policy"]);
+    assert_eq!(given.run(&["rebuild"]).code, 0);
+    assert_eq!(given.json(&["redactions", "--rule", "agents"])["body"], answer["body"]);
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_stops_an_ingest_before_anything_is_stored() {
+    for (policy, said) in [
+        (POLICY, "line 21: rule `bodies` withholds `requestID`"),
+        ("version = 1\n[[rules]]\n", "is not a capture policy"),
+        ("version = 9\n", "is a policy of version 9"),
+    ] {
+        let given = evidence_with(policy);
+        let size = given.json(&["verify"])["size"].clone();
+        let ran = given.run(&["ingest", &given.input("a.json", &lines(0, 3))]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(said) && ran.err.contains("hint: "), "{}", ran.err);
+        assert_eq!(given.json(&["verify"])["size"], size);
+    }
+    let given = evidence_with(&usable());
+    fs::remove_file(given.root().join("keys/seal.key")).unwrap();
+    let ran = given.run(&["ingest", &given.input("a.json", &lines(0, 3))]);
+    assert!(ran.code == 2 && ran.err.contains("needs a key to seal values"), "{}", ran.err);
+}
+
+#[test]
+fn a_check_tells_what_a_policy_would_do_and_stores_nothing() {
+    let given = Given::evidence();
+    let sample = given.input("a.json", &lines(0, 4));
+    let before = stored(&given);
+    let file = given.input("usable.toml", usable().as_bytes());
+    let trial = given.json(&["policy", "check", &file, &sample]);
+    assert_eq!((&trial["usable"], &trial["records"]), (&true.into(), &4.into()), "{trial:#}");
+    let example = &trial["rules"][1]["examples"][0];
+    assert_eq!((&example["field"], &example["before"]), (&"sourceIPAddress".into(), &"10.0.0.0".into()));
+    assert!(example["after"].as_str().unwrap().starts_with("[withheld:policy.addresses hmac="));
+    assert_eq!(trial["rules"][2]["needed"]["requestParameters.bucketName"], 4, "{trial:#}");
+    assert_eq!(given.run(&["policy", "check", &file, &sample]).code, 0);
+    let file = given.input("breaks.toml", POLICY.as_bytes());
+    let ran = given.run(&["policy", "check", &file, &sample]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.out.contains("NOT USABLE") && ran.out.contains("line 21: rule `bodies`"), "{}", ran.out);
+    let file = given.input("invalid.toml", b"version = 1\nrule = 3\n");
+    assert_eq!(given.run(&["policy", "check", &file, &sample]).code, 2);
+    assert_eq!(stored(&given), before);
+}
+
+#[test]
+fn no_secret_is_shown_by_a_check() {
+    let given = Given::evidence();
+    let token = format!("ghp_{}", "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb3d");
+    let sample = given.input("a.json", record(1).replace("aws-cli/2", &format!("agent {token}")).as_bytes());
+    let file = given.input("p.toml", usable().replace("\"seal\"", "\"drop\"").as_bytes());
+    for output in ["table", "json"] {
+        let ran = given.run(&["policy", "check", &file, &sample, "--output", output]);
+        assert!(!ran.out.contains(&token) && ran.out.contains("withheld:token.github"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_killed_writer_leaves_no_record_without_its_sealed_values() {
+    let given = evidence_with(&usable());
+    let paths: Vec<String> = (0..4)
+        .map(|part| given.input(&format!("{part}.json"), &lines(part * 1_000, (part + 1) * 1_000)))
+        .collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let arguments = [&["ingest", "--progress", "json"], paths.as_slice()].concat();
+    let mut shown = 0;
+    for trial in 0..3 {
+        let mut child =
+            given.program(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+        told.by_ref().take(1 + trial).for_each(|line| drop(line.unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let size = given.json(&["sources"])["proof"]["size"].as_u64().unwrap();
+        // The last entries are those that a crash could have left without theirs.
+        for leaf in (0..size).rev().take(3) {
+            let ran =
+                given.run(&["redactions", "--unseal", &leaf.to_string(), "userAgent", "--output", "json"]);
+            let is_record = !ran.err.contains("names a ledger entry of kind");
+            assert!(!is_record || ran.code == 0, "entry {leaf}: {}", ran.err);
+            shown += usize::from(is_record);
+        }
+    }
+    assert!(shown > 0, "some run was killed behind a record");
+    given.ingest(&paths);
+    given.assert_valid();
+    let answer = given.json(&["redactions", "--rule", "agents"]);
+    assert_eq!(rows(&answer), [["policy.agents", "seal", "4000"]]);
+}
