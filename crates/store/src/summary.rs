@@ -120,6 +120,7 @@ impl SegmentSummary {
                 records_without_events,
                 withheld,
                 withheld_values: _,
+                policy,
                 bytes,
                 rejects,
                 reject_bytes,
@@ -138,6 +139,7 @@ impl SegmentSummary {
             sum.records += records;
             sum.records_without_events += records_without_events;
             sum.withheld += withheld;
+            sum.policy = policy.or(sum.policy);
             sum.bytes += bytes;
             sum.reject_bytes += reject_bytes;
             sum.objects_opened += objects_opened;

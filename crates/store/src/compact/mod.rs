@@ -13,17 +13,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ascribe_model::{KeyKind, KeyRef, Role};
 use sha2::{Digest, Sha256};
 
 use crate::durable::Steps;
-use crate::error::{CompactError, ReadError, WriteError};
-use crate::find::leaves_in;
+use crate::error::{CompactError, WriteError};
 use crate::id_index;
 use crate::key_index;
 use crate::layout::{IDS_FILE, KEYS_FILE, Layout, part_file, table_file};
-use crate::rows::CONFIG_KIND;
-use crate::segment::{POLICY, seal};
+use crate::segment::seal;
 use crate::store::paths_in;
 use crate::stored::StoredSegment;
 use crate::summary::{FileSummary, SegmentSummary};
@@ -185,22 +182,21 @@ impl UnitWriter<'_> {
         partitions.extend(more);
         // The tables' own folders may be new.
         self.steps.sync_folder(&self.layout.root)?;
-        let summary = SegmentSummary { files, partitions, ..self.totals()? };
+        let summary = SegmentSummary { files, partitions, ..self.totals() };
         Ok(seal(self.steps, self.layout, summary)?)
     }
 
     /// What the ranges hold together.
-    fn totals(&self) -> Result<SegmentSummary, ReadError> {
-        let name = KeyRef { kind: KeyKind::new(CONFIG_KIND), scope: String::new(), value: POLICY.to_owned() };
+    fn totals(&self) -> SegmentSummary {
         let mut policy = None;
         let mut withheld = Vec::new();
         for segment in self.segments {
             withheld.push((segment.summary.withheld_values.as_slice(), policy));
-            policy = leaves_in(segment, &name, &[Role::Native], None)?.last().copied().or(policy);
+            policy = segment.summary.policy.or(policy);
         }
         let withheld_values = withheld::merge(withheld.into_iter());
         let sum = SegmentSummary::sum(self.segments.iter().map(|segment| &segment.summary));
-        Ok(SegmentSummary { withheld_values, ..sum })
+        SegmentSummary { withheld_values, ..sum }
     }
 
     fn write_by_day(&self, table: &UnitTable, by_day: &ByDay) -> Result<Written, CompactError> {
