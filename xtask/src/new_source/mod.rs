@@ -97,18 +97,23 @@ fn with_source(text: &str, name: &str) -> Result<String, NewSourceError> {
     lines.insert(place.ok_or(NewSourceError::Table("mod"))?, format!("mod {name};"));
     let text = lines.join("\n") + "\n";
 
-    let start = text.find("SOURCES: &[Source] = &[").ok_or(NewSourceError::Table("SOURCES"))?;
-    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let open = start + "SOURCES: &[Source] = &[".len();
+    const TYPE: &str = "SOURCES: &[Source] =";
+    let start = text.find(TYPE).ok_or(NewSourceError::Table("SOURCES"))?;
+    let head = text[..start].rfind('\n').map_or(0, |at| at + 1)..start + TYPE.len();
+    let open = text[head.end..].find("&[").ok_or(NewSourceError::Table("SOURCES"))? + head.end + "&[".len();
     let close = open + text[open..].find("];").ok_or(NewSourceError::Table("SOURCES"))?;
     let rows = text[open..close].split(',').map(str::trim).filter(|row| !row.is_empty());
     let row = format!("{name}::SOURCE");
     let rows: Vec<&str> = rows.chain([row.as_str()]).collect();
-    let on_one_line = format!("{}{}];", &text[line_start..open], rows.join(", "));
-    let table = if on_one_line.len() <= LINE_WIDTH {
-        on_one_line
+    let (line_start, head) = (head.start, &text[head]);
+    // As `rustfmt` lays it out.
+    let list = format!("&[{}];", rows.join(", "));
+    let table = if head.len() + 1 + list.len() <= LINE_WIDTH {
+        format!("{head} {list}")
+    } else if 4 + list.len() <= LINE_WIDTH {
+        format!("{head}\n    {list}")
     } else {
-        format!("{}\n    {},\n];", &text[line_start..open], rows.join(",\n    "))
+        format!("{head} &[\n    {},\n];", rows.join(",\n    "))
     };
     Ok(format!("{}{table}{}", &text[..line_start], &text[close + 2..]))
 }

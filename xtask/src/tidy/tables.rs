@@ -98,8 +98,10 @@ fn disagreements(
 /// The modules in the rows of `SOURCES`: a row is `module::SOURCE`.
 pub fn listed_sources(text: &str) -> BTreeSet<String> {
     let code = RustText::new(text).code;
-    let table = code.split_once("SOURCES: ").and_then(|(_, rest)| rest.split_once("= &["));
-    let rows = table.and_then(|(_, rest)| rest.split_once("];")).map_or("", |(rows, _)| rows);
+    let value = code.split_once("SOURCES: ").and_then(|(_, rest)| rest.split_once('='));
+    // A longer table begins on a line of its own.
+    let table = value.and_then(|(_, value)| value.trim_start().strip_prefix("&["));
+    let rows = table.and_then(|rest| rest.split_once("];")).map_or("", |(rows, _)| rows);
     rows.split(',')
         .filter_map(|row| row.trim().trim_start_matches('&').strip_suffix("::SOURCE"))
         .map(str::to_owned)
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     const TABLE: &str =
-        "mod okta;\n/// `SOURCES: &[` lists.\npub const SOURCES: &[Source] = &[okta::SOURCE];\n";
+        "mod okta;\n/// `SOURCES: &[` lists.\npub const SOURCES: &[Source] =\n    &[okta::SOURCE];\n";
     const JOINS: &str = "pub const JOINS: &[Join] = &[Join { id: \"AWS-1\" }]; // \"AWS-9\"";
 
     fn whole() -> Vec<(&'static str, &'static str)> {
