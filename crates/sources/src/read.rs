@@ -194,11 +194,10 @@ impl Opened<'_> {
 
     /// Where `spans` of the document that holds the event object stand in the record.
     pub(crate) fn places(&self, spans: &[Range<usize>]) -> Vec<Range<usize>> {
-        if !self.is_text() {
-            return spans.to_vec();
-        }
+        let Content::Text(Text { start, .. }) = &self.content else { return spans.to_vec() };
+        let spans: Vec<_> = spans.iter().map(|span| start + span.start..start + span.end).collect();
         let content = self.holder.span().start + 1;
-        let spans = raw_spans(self.holder.content(), spans);
+        let spans = raw_spans(self.holder.content(), &spans);
         spans.into_iter().map(|span| content + span.start..content + span.end).collect()
     }
 }
