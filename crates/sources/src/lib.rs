@@ -6,6 +6,7 @@ mod aws_cloudtrail;
 mod canonical;
 pub mod capture;
 mod framing;
+mod github_audit;
 pub mod identifiers;
 pub mod json;
 mod k8s_audit;
@@ -30,4 +31,5 @@ pub use source::{
 };
 
 /// Every source, in the order in which a record is tried: the most specific first.
-pub static SOURCES: &[Source] = &[aws_cloudtrail::SOURCE, k8s_audit::SOURCE, vault_audit::SOURCE];
+pub static SOURCES: &[Source] =
+    &[aws_cloudtrail::SOURCE, k8s_audit::SOURCE, vault_audit::SOURCE, github_audit::SOURCE];

@@ -20,6 +20,7 @@ fn every_real_record_of_a_known_source_is_read() {
         ("aws_cloudtrail", "aws_cloudtrail", "AWS.CloudTrail"),
         ("kubernetes_audit", "k8s_audit", "Amazon.EKS.Audit"),
         ("vault_audit", "vault_audit", "HashiCorp.Vault.Audit"),
+        ("github_audit", "github_audit", "GitHub.Audit"),
     ] {
         let Some(root) = corpus(folder) else {
             eprintln!("SKIPPED: no corpus folder `{folder}`; set ASCRIBE_SHARED");
@@ -33,6 +34,20 @@ fn every_real_record_of_a_known_source_is_read() {
         }
         eprintln!("{folder}: {counts:?}");
         assert!(counts.records > 0, "the folder has no record of `{source}`");
+    }
+}
+
+#[test]
+fn a_webhook_delivery_is_not_taken_for_an_audit_record() {
+    let Some(inputs) = all_inputs("github_audit/panther", "GitHub.Webhook") else {
+        eprintln!("SKIPPED: no corpus folder `github_audit`; set ASCRIBE_SHARED");
+        return;
+    };
+    assert!(!inputs.is_empty(), "the folder has no webhook delivery");
+    for input in inputs {
+        let whole = read_input(&input, &Context { scope: Some("corpus") });
+        let reasons: Vec<_> = whole.rejects.iter().map(|reject| reject.reject.reason).collect();
+        assert_eq!((whole.records.len(), reasons), (0, vec![RejectReason::UnknownSource]));
     }
 }
 
@@ -77,7 +92,9 @@ impl Counts {
             let looks_like_one = names(&["eventVersion", "eventSource", "eventName"])
                 || names(&["auditID", "stage"])
                 || names(&["digestS3Object", "logFiles"])
-                || names(&["time", "type", "request", "auth"]);
+                || names(&["time", "type", "request", "auth"])
+                || names(&["action", "actor", "org"])
+                || names(&["action", "_document_id"]);
             assert!(
                 !looks_like_one && (other_source || !is_json(&reject.captured)),
                 "{}: {}\n{text:.300}",
@@ -105,12 +122,12 @@ fn inputs(file: &Path, label: &str) -> Vec<Vec<u8>> {
     }
     if name.contains("streamalert") {
         let tests: Value = serde_json::from_slice(&bytes).unwrap();
-        let cloudtrail = |test: &&Value| {
-            test.get("log")
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.starts_with("cloudtrail") || name.starts_with("cloudwatch"))
+        let is_read = |test: &&Value| {
+            let names = ["cloudtrail", "cloudwatch", "ghe:"];
+            let name = test.get("log").and_then(Value::as_str).unwrap_or_default();
+            names.iter().any(|beginning| name.starts_with(beginning))
         };
-        let tests = tests.as_array().unwrap().iter().filter(cloudtrail);
+        let tests = tests.as_array().unwrap().iter().filter(is_read);
         return tests.filter_map(|test| test.get("data")).map(|data| data.to_string().into_bytes()).collect();
     }
     vec![bytes]
