@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_model::{
-    Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
+    Event, EventId, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
 };
 
 use crate::skew::Frozen;
@@ -34,6 +34,48 @@ pub struct Tally {
     pub span: Option<TimeSpan>,
 }
 
+/// A key, and the roles in which events have to list it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The key.
+    pub key: KeyRef,
+    /// The roles, any of which is enough.
+    pub roles: Vec<Role>,
+}
+
+/// A part of time; both ends are included, and a missing one bounds nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Its start.
+    pub since: Option<Timestamp>,
+    /// Its end.
+    pub until: Option<Timestamp>,
+}
+
+/// The first events of a period, by time.
+#[derive(Clone, Debug, Default)]
+pub struct TimePage {
+    /// Events with a time in the period, by time and then id.
+    pub dated: Vec<Arc<Event>>,
+    /// Events without a time, by id. No period can include or exclude them.
+    pub undated: Vec<Arc<Event>>,
+    /// How many events have a time in the period, in the page or not.
+    pub total: u64,
+    /// Whether `total` counts each event; otherwise it is the most that there can be.
+    pub is_exact: bool,
+    /// How many events have no time, in the page or not.
+    pub undated_total: u64,
+}
+
+/// What was delivered and cannot be read as events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Rejects by reason, sorted.
+    pub rejects: Vec<RejectTally>,
+    /// Inputs whose reading did not reach their end.
+    pub unfinished: u64,
+}
+
 /// Finds events by key.
 pub trait Evidence {
     /// Up to `limit` events that list `key` in one of `roles`, each event once.
@@ -47,6 +89,19 @@ pub trait Evidence {
     /// # Errors
     /// When the evidence cannot be read.
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError>;
+
+    /// The first `limit` events by time, in `period`, that list any of the wanted keys, each event once; and up to
+    /// `limit` that state no time.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError>;
+
+    /// Up to `limit` events that state a hint of this kind about visibility, such as `recording_stopped`, by time.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError>;
 
     /// Every key of any kind and scope with exactly this value, and the roles in which events list it, sorted.
     ///
@@ -65,6 +120,9 @@ pub trait Evidence {
 
     /// What each stream holds and what is known of its completeness, sorted.
     fn streams(&self) -> Vec<StreamSummary>;
+
+    /// What was delivered and cannot be read as events.
+    fn losses(&self) -> Losses;
 }
 
 /// Evidence held in memory.
@@ -111,6 +169,18 @@ impl Evidence for Recorded {
         Ok(Tally { count: page.total, span: span_of(&page.events) })
     }
 
+    fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError> {
+        Ok(TimePage::of(self.events.values(), wanted, period, limit))
+    }
+
+    fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        Ok(hinting_in(self.events.values(), hint, limit))
+    }
+
+    fn losses(&self) -> Losses {
+        Losses::default()
+    }
+
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
         let mut found: BTreeMap<KeyRef, BTreeSet<Role>> = BTreeMap::new();
         for key in self.events.values().flat_map(|event| &event.keys).filter(|key| key.value == value) {
@@ -137,6 +207,59 @@ impl Evidence for Recorded {
             stream.last = [stream.last, event.time.at].into_iter().flatten().max();
         }
         streams.into_values().collect()
+    }
+}
+
+impl TimePage {
+    /// The page of `events`, which are all there are.
+    pub fn of<'e>(
+        events: impl Iterator<Item = &'e Arc<Event>>,
+        wanted: &[Wanted],
+        period: Period,
+        limit: usize,
+    ) -> Self {
+        let listing = events.filter(|event| wanted.iter().any(|wanted| wanted.is_in(event)));
+        let (mut dated, mut undated): (Vec<Arc<Event>>, Vec<Arc<Event>>) =
+            listing.cloned().partition(|event| event.time.at.is_some());
+        dated.retain(|event| event.time.at.is_some_and(|at| period.holds(at)));
+        sort_by_time(&mut dated);
+        sort_by_time(&mut undated);
+        let (total, undated_total) = (dated.len() as u64, undated.len() as u64);
+        dated.truncate(limit);
+        undated.truncate(limit);
+        Self { dated, undated, total, is_exact: true, undated_total }
+    }
+}
+
+/// Up to `limit` of `events` that state a hint of this kind about visibility, by time.
+pub fn hinting_in<'e>(
+    events: impl Iterator<Item = &'e Arc<Event>>,
+    hint: &str,
+    limit: usize,
+) -> Vec<Arc<Event>> {
+    let says_so = |event: &&Arc<Event>| event.coverage_hints.iter().any(|said| said.kind == hint);
+    let mut events: Vec<Arc<Event>> = events.filter(says_so).cloned().collect();
+    sort_by_time(&mut events);
+    events.truncate(limit);
+    events
+}
+
+impl Wanted {
+    /// Whether the event lists the key in one of the roles.
+    pub fn is_in(&self, event: &Event) -> bool {
+        event.keys.iter().any(|listed| self.roles.contains(&listed.role) && self.key.names(listed))
+    }
+}
+
+impl Period {
+    /// Whether the moment lies in it.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at <= until)
+    }
+
+    /// Whether anything between two moments lies in it.
+    pub fn touches(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= last) && self.until.is_none_or(|until| first <= until)
     }
 }
 

@@ -19,16 +19,20 @@ mod verdict;
 
 mod chain;
 mod lifecycle;
+mod timeline;
 mod who;
 mod who_is;
 
 pub use chain::{Direction, chain};
-pub use evidence::{Evidence, EvidenceError, Page, Recorded, Tally};
+pub use evidence::{
+    Evidence, EvidenceError, Losses, Page, Period, Recorded, Tally, TimePage, Wanted, hinting_in,
+};
 pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach, Tie, Window};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use lifecycle::lifecycle;
 pub use naming::credential_name;
+pub use timeline::{ROWS_DEFAULT, TimelineOptions, timeline};
 pub use trail::HOPS_MAX;
 pub use uncertainty::SKEW_NS;
 pub use who::{Subject, USES_MAX, who};

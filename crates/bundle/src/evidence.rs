@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
+use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, hinting_in};
 use ascribe_model::{Event, EventId, KeyRef, Role, Scope, StreamSummary, TimeSpan};
 
 /// Events that were derived from bundled records.
@@ -70,6 +70,22 @@ impl Evidence for BundledEvidence {
         let times = || page.events.iter().filter_map(|event| event.time.at);
         let span = times().min().zip(times().max()).map(|(first, last)| TimeSpan { first, last });
         Ok(Tally { count: page.total, span })
+    }
+
+    fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError> {
+        let ids: BTreeSet<&EventId> =
+            wanted.iter().filter_map(|wanted| self.by_key.get(&wanted.key)).flatten().collect();
+        let events = ids.into_iter().filter_map(|id| self.events.get(id));
+        Ok(TimePage::of(events, wanted, period, limit))
+    }
+
+    fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        Ok(hinting_in(self.events.values(), hint, limit))
+    }
+
+    /// None: what a ledger could not read is not in a bundle of its records.
+    fn losses(&self) -> Losses {
+        Losses::default()
     }
 
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {

@@ -6,6 +6,7 @@
 
 mod identity;
 mod lifecycle;
+mod timeline;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use identity::{CredentialUse, IdentityDetail, IdentityName, LookAlike};
 pub use lifecycle::{LifecycleDetail, LifecycleMark, LifecycleStep, UseCounts};
+pub use timeline::{BlindKind, BlindSpot, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow};
 
 use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, SourceRef, Timestamp};
 
@@ -171,6 +173,8 @@ pub enum Details {
     Who(Box<WhoDetail>),
     /// Rows of `chain`.
     Chain(Box<ChainDetail>),
+    /// Rows of `timeline`.
+    Timeline(Box<TimelineDetail>),
     /// Rows of `lifecycle`.
     Lifecycle(Box<LifecycleDetail>),
     /// Rows of `show`.

@@ -16,6 +16,11 @@ pub struct Timestamp(i64);
 pub struct ParseTimestampError;
 
 impl Timestamp {
+    /// The earliest moment that the type can express.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest moment that the type can express.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// The moment `nanoseconds` after the Unix epoch.
     pub const fn from_nanoseconds(nanoseconds: i64) -> Self {
         Self(nanoseconds)

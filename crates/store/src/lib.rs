@@ -30,6 +30,7 @@ mod summary;
 mod sums;
 mod table_file;
 mod tables;
+mod times;
 mod withheld;
 mod words;
 
@@ -47,4 +48,5 @@ pub use segment::{Segment, SegmentBuilder};
 pub use store::Store;
 pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamSummary};
 pub use tables::{TABLES, Table};
+pub use times::LeafTimes;
 pub use withheld::{WithheldTotals, WithheldValues};

@@ -48,6 +48,7 @@ pub(crate) struct Outline<'a> {
     pub(crate) credential: Option<u32>,
     keys: Section<'a>,
     names: Section<'a>,
+    hints: Section<'a>,
     effects: Section<'a>,
 }
 
@@ -101,6 +102,11 @@ impl Outlines {
         let names = cells.open_section(listed.clone().count());
         listed.for_each(|name| cells.put_text(name));
         cells.close_section(&names);
+        let hints = cells.open_section(event.coverage_hints.len());
+        for hint in &event.coverage_hints {
+            cells.put_text(&hint.kind);
+        }
+        cells.close_section(&hints);
         let effects = cells.open_section(event.effects.len());
         for effect in &event.effects {
             effect_row(effect, event.time.at, &mut scratch.subject).put(cells);
@@ -127,8 +133,8 @@ impl<'a> RecordOutlines<'a> {
         let mut cells = self.cells.take_section().cells;
         let row = EventRow::take(&mut cells);
         let credential = cells.take_small().checked_sub(1);
-        let [keys, names, effects] = [(); 3].map(|()| cells.take_section());
-        Some(Outline { row, credential, keys, names, effects })
+        let [keys, names, hints, effects] = [(); 4].map(|()| cells.take_section());
+        Some(Outline { row, credential, keys, names, hints, effects })
     }
 }
 
@@ -140,6 +146,12 @@ impl<'a> Outline<'a> {
             let role = Role::ALL.get(cells.take_small() as usize).copied().unwrap_or(Role::Native);
             KeyOutline { role, row: KeyRow::take(&mut cells) }
         })
+    }
+
+    /// Kinds of what it says about visibility.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let Section { count, mut cells } = self.hints;
+        (0..count).map(move |_| cells.take_text())
     }
 
     /// Names of its identities that are no keys.

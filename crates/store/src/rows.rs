@@ -24,6 +24,8 @@ pub(crate) const STREAM_KIND: &str = "ascribe.stream";
 pub(crate) const CONFIG_KIND: &str = "ascribe.config";
 /// Kind of the keys under which identities are found by their names.
 pub(crate) const NAME_KIND: &str = "name";
+/// Key kind of what an event says about visibility, such as `recording_stopped`.
+pub(crate) const HINT_KIND: &str = "hint";
 
 /// The rows of a segment, and its keys.
 pub(crate) struct Rows {
@@ -168,8 +170,9 @@ impl Rows {
                 self.keys.push(KeyRow { leaf, ordinal, ..row })?;
             }
         }
-        for name in event.names() {
-            let number = self.collected.interned.intern(NAME_KIND, "", name);
+        let hints = event.hints().map(|hint| (HINT_KIND, hint));
+        for (kind, name) in event.names().map(|name| (NAME_KIND, name)).chain(hints) {
+            let number = self.collected.interned.intern(kind, "", name);
             self.collected.occasions.note(number, Role::Name);
         }
         Ok(())

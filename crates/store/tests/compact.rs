@@ -15,8 +15,8 @@ use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use ascribe_model::{Event, EventId, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    CompactError, Compaction, Entry, Found, Object, ObjectTotals, Outlines, RANGE, ReadError, Record, Reject,
-    SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
+    CompactError, Compaction, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE, ReadError,
+    Record, Reject, SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -105,7 +105,10 @@ fn store(folder: &Path, end: u64, events: Events) -> Store {
 }
 
 /// Everything that look-ups say of the keys of `events`, and of the store's own.
-fn looked_up(store: &Store, events: &[Event]) -> Vec<(KeyRef, Vec<Found>, Vec<u64>, u64)> {
+fn looked_up(
+    store: &Store,
+    events: &[Event],
+) -> Vec<(KeyRef, Vec<Found>, Vec<u64>, u64, BTreeMap<u64, LeafTimes>)> {
     let keys: BTreeSet<KeyRef> =
         events.iter().flat_map(|event| event.keys.iter().map(ascribe_model::Key::to_ref)).collect();
     let own = [
@@ -124,7 +127,8 @@ fn looked_up(store: &Store, events: &[Event]) -> Vec<(KeyRef, Vec<Found>, Vec<u6
     });
     let look_up = |key: KeyRef| {
         let leaves = store.leaves(&key, &Role::ALL, None, usize::MAX).unwrap();
-        (key.clone(), store.find(&key.value).unwrap(), leaves.leaves, leaves.total)
+        let times = store.times(&leaves.leaves, None).unwrap();
+        (key.clone(), store.find(&key.value).unwrap(), leaves.leaves, leaves.total, times)
     };
     keys.into_iter().chain(own).map(look_up).collect()
 }
@@ -140,7 +144,7 @@ fn a_unit_holds_what_its_ranges_held() {
     assert!(
         looked_up_before
             .iter()
-            .all(|(key, found, leaves, _)| !found.is_empty() && !leaves.is_empty() || key.value.is_empty())
+            .all(|(key, found, leaves, ..)| !found.is_empty() && !leaves.is_empty() || key.value.is_empty())
     );
     let repeats: Vec<u64> = events.iter().map(|event| store.deliveries(event.id).unwrap()).collect();
     assert!(repeats.iter().any(|&repeats| repeats > 0));

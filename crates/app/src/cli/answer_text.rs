@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use super::escape::{line, terminal};
 use super::rows::{Rows, aligned, joined, word};
-use super::{Asked, Output, csv, identity_text, lifecycle_text};
+use super::{Asked, Output, csv, identity_text, lifecycle_text, timeline_text};
 
 /// The answer in the form that was asked for.
 pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
@@ -109,6 +109,7 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
             let names = identity_text::text(&who.identities);
             format!("\nHOLDERS (attribution: {})\n{table}{origin}{names}", who.attribution)
         }
+        Details::Timeline(timeline) => timeline_text::text(timeline),
         Details::Lifecycle(life) => lifecycle_text::text(life),
         Details::Chain(chain) if chain.hops.is_empty() => String::new(),
         Details::Chain(chain) => format!("\nHOPS {}\n{table}", chain.direction.to_uppercase()),
@@ -144,6 +145,7 @@ fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
         },
         Details::Who(who) => holder_rows(who),
         Details::Chain(chain) => hop_rows(&chain.hops, edges),
+        Details::Timeline(timeline) => timeline_text::rows(timeline),
         Details::Lifecycle(life) => lifecycle_text::rows(life),
         Details::Show(show) => event_rows(show),
         Details::Sources(sources) => stream_rows(sources),

@@ -13,6 +13,7 @@ mod policy;
 mod questions;
 mod redactions;
 mod rows;
+mod timeline_text;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ pub enum Command {
     Who(questions::WhoArguments),
     /// Back to who started it, or forward to all that came of it; where the trail breaks
     Chain(questions::ChainArguments),
+    /// What an identity, a credential and what came of it did, across every system, with blind spots as rows
+    Timeline(questions::TimelineArguments),
     /// When a credential was issued, changed and ended, and whether it was used after its end
     Lifecycle(questions::LifecycleArguments),
     /// One event: what it says, its record as captured, and its proof
@@ -101,6 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
         Command::Who(who) => questions::who(&asked, who),
         Command::Chain(chain) => questions::chain(&asked, chain),
+        Command::Timeline(timeline) => questions::timeline(&asked, timeline),
         Command::Lifecycle(lifecycle) => questions::lifecycle(&asked, lifecycle),
         Command::Show(show) => questions::show(&asked, show),
         Command::Sources => questions::sources(&asked),

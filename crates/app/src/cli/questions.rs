@@ -1,7 +1,7 @@
-//! Questions: `who`, `chain`, `lifecycle`, `show`, `sources`.
+//! Questions: `who`, `chain`, `timeline`, `lifecycle`, `show`, `sources`.
 
-use ascribe_assess::Direction;
-use ascribe_model::Answer;
+use ascribe_assess::{Direction, Period, ROWS_DEFAULT, TimelineOptions};
+use ascribe_model::{Answer, Timestamp};
 use clap::Args;
 
 use super::messages::{Exit, Failure, print};
@@ -35,6 +35,23 @@ pub struct LifecycleArguments {
     subject: String,
 }
 
+/// Arguments of `timeline`.
+#[derive(Debug, Args)]
+pub struct TimelineArguments {
+    /// An identity, a credential, an event, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
+    subject: String,
+    /// First moment, such as `2026-08-14T09:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Last moment
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
+    /// Most events that are shown
+    #[arg(long, value_name = "COUNT", default_value_t = ROWS_DEFAULT as u32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
@@ -55,6 +72,10 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     }
 }
 
+fn moment(text: &str) -> Result<Timestamp, ascribe_model::ParseTimestampError> {
+    text.trim().parse()
+}
+
 pub fn who(asked: &Asked<'_>, arguments: &WhoArguments) -> Result<Exit, Failure> {
     show_answer(asked, &ops::who(asked.evidence, &arguments.subject)?)
 }
@@ -66,6 +87,12 @@ pub fn chain(asked: &Asked<'_>, arguments: &ChainArguments) -> Result<Exit, Fail
 
 pub fn lifecycle(asked: &Asked<'_>, arguments: &LifecycleArguments) -> Result<Exit, Failure> {
     show_answer(asked, &ops::lifecycle(asked.evidence, &arguments.subject)?)
+}
+
+pub fn timeline(asked: &Asked<'_>, arguments: &TimelineArguments) -> Result<Exit, Failure> {
+    let period = Period { since: arguments.since, until: arguments.until };
+    let options = TimelineOptions { period, limit: arguments.limit as usize };
+    show_answer(asked, &ops::timeline(asked.evidence, &arguments.subject, options)?)
 }
 
 pub fn show(asked: &Asked<'_>, arguments: &ShowArguments) -> Result<Exit, Failure> {

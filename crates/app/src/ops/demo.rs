@@ -37,6 +37,10 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "chain JTI=7591fde2-7a02-456f-a503-1cbf30a48f16",
     },
     DemoStep {
+        because: "What did it do after the machine's last ordinary call, here and through what came of it? Blind spots are rows.",
+        command: "timeline ASIAQ3APPNODEEXAMPLE --since 2026-08-14T09:17:00Z --until 2026-08-14T09:30:00Z",
+    },
+    DemoStep {
         because: "The sessions of the instance's role were revoked. Did its credential work after that?",
         command: "lifecycle ASIAQ3APPNODEEXAMPLE",
     },

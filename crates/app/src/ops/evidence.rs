@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ascribe_assess::{Evidence, EvidenceError, Page, Tally};
+use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted};
 use ascribe_ledger::{Ledger, Reader};
-use ascribe_model::{Event, EventId, KeyRef, Role, Scope, SourceRef, StreamSummary, TimeSpan, Timestamp};
+use ascribe_model::{
+    Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, SourceRef, StreamSummary, TimeSpan, Timestamp,
+};
 use ascribe_store::Store;
 
+use super::pages::Pages;
 use super::upkeep::parser_versions;
 use crate::ingest::{CatchUpError, Rereader, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -20,6 +23,9 @@ const PARSED_MAX: usize = 65_536;
 
 /// Key kind of the readable names that the store lists beside the keys of events.
 const NAME_KIND: &str = "name";
+
+/// Key kind of what records say about visibility, as the store lists it.
+const HINT_KIND: &str = "hint";
 
 /// Ledger and store, opened for questions at one checkpoint.
 pub struct OpenEvidence {
@@ -147,9 +153,41 @@ impl Evidence for OpenEvidence {
         Ok(Tally { count: tally.count, span })
     }
 
+    fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError> {
+        Pages { evidence: self, wanted, period, limit }.first()
+    }
+
+    fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        let key = KeyRef { kind: KeyKind::new(HINT_KIND), scope: String::new(), value: hint.to_owned() };
+        let found = self.store.leaves(&key, &[Role::Name], None, limit).map_err(failed)?;
+        let mut events = BTreeMap::new();
+        for leaf in found.leaves {
+            for event in self.events_at(leaf)? {
+                if event.coverage_hints.iter().any(|said| said.kind == hint) {
+                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
+                }
+            }
+        }
+        Ok(events.into_values().collect())
+    }
+
+    fn losses(&self) -> Losses {
+        let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut opened, mut closed) = (0_u64, 0);
+        for segment in self.store.summaries() {
+            opened += segment.objects_opened;
+            closed += segment.objects_closed;
+            for (reason, count) in &segment.rejects {
+                *rejects.entry(reason.clone()).or_default() += count;
+            }
+        }
+        let rejects = rejects.into_iter().map(|(reason, count)| RejectTally { reason, count }).collect();
+        Losses { rejects, unfinished: opened.saturating_sub(closed) }
+    }
+
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
         let found = self.store.find(value).map_err(failed)?.into_iter();
-        let of_events = found.filter(|found| found.key.kind.name() != NAME_KIND);
+        let of_events = found.filter(|found| ![NAME_KIND, HINT_KIND].contains(&found.key.kind.name()));
         Ok(of_events.map(|found| (found.key, found.roles.into_keys().collect())).collect())
     }
 
@@ -231,6 +269,6 @@ fn is_about_rights(refusal: &ascribe_ledger::OpenError) -> bool {
     false
 }
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> EvidenceError {
+pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> EvidenceError {
     EvidenceError(Box::new(error))
 }

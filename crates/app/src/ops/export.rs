@@ -10,13 +10,15 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ascribe_assess::{Evidence, EvidenceError, Page, Subject, Tally, USES_MAX};
+use ascribe_assess::{
+    Evidence, EvidenceError, Losses, Page, Period, Subject, Tally, TimePage, USES_MAX, Wanted,
+};
 use ascribe_bundle::{
     AnswerPart, AnswerPremises, BundleWriter, Check, Counted, Earlier, EntryPart, Manifest, Opened, Parser,
     RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
 };
 use ascribe_ledger::SignedCheckpoint;
-use ascribe_model::{KeyRef, Role, Scope, StreamSummary};
+use ascribe_model::{Event, KeyRef, Role, Scope, StreamSummary};
 
 use super::OpenEvidence;
 use super::evidence::OpenError;
@@ -322,7 +324,7 @@ struct Recording<'e> {
 }
 
 impl Recording<'_> {
-    fn note(&self, events: &[std::sync::Arc<ascribe_model::Event>]) {
+    fn note(&self, events: &[std::sync::Arc<Event>]) {
         let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
         leaves.extend(events.iter().filter_map(|event| self.evidence.leaf_of(event.id)));
     }
@@ -338,6 +340,23 @@ impl Evidence for Recording<'_> {
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         self.events(key, &[role], USES_MAX)?;
         self.evidence.tally(key, role)
+    }
+
+    fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError> {
+        let page = self.evidence.page(wanted, period, limit)?;
+        self.note(&page.dated);
+        self.note(&page.undated);
+        Ok(page)
+    }
+
+    fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<std::sync::Arc<Event>>, EvidenceError> {
+        let events = self.evidence.hinting(hint, limit)?;
+        self.note(&events);
+        Ok(events)
+    }
+
+    fn losses(&self) -> Losses {
+        self.evidence.losses()
     }
 
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {

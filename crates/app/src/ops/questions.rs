@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use ascribe_assess::{Direction, Evidence, EvidenceError};
+use ascribe_assess::{Direction, Evidence, EvidenceError, TimelineOptions};
 use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
     Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyRef, Premise,
@@ -80,6 +80,19 @@ pub fn chain(root: &Path, subject: &str, direction: Direction) -> Result<Answer,
 pub fn lifecycle(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
     ask(root, question("lifecycle", Some(subject)), Sought::Credential, |evidence, subject, question| {
         ascribe_assess::lifecycle(evidence, subject, question)
+    })
+}
+
+/// What an identity, a credential and what came of it did, in one order across all streams.
+pub fn timeline(root: &Path, subject: &str, options: TimelineOptions) -> Result<Answer, QuestionError> {
+    let mut asked = question("timeline", Some(subject));
+    let moments = [("since", options.period.since), ("until", options.period.until)];
+    for (name, moment) in moments {
+        asked.options.extend(moment.map(|moment| (name.to_owned(), moment.to_string())));
+    }
+    asked.options.insert("limit".to_owned(), options.limit.to_string());
+    ask(root, asked, Sought::Identity, |evidence, subject, question| {
+        ascribe_assess::timeline(evidence, subject, options, question)
     })
 }
 

@@ -56,6 +56,8 @@ fn every_answer_fits_the_schema() {
         &["chain", "ASIAEXAMPLESESSION01"],
         &["chain", "--forward", "AKIAEXAMPLEDEPLOY001"],
         &["lifecycle", "ASIAEXAMPLESESSION01"],
+        &["timeline", "ASIAEXAMPLESESSION01"],
+        &["timeline", "deploy", "--limit", "1"],
         &["show", "11111111-2222-4333-8444-000000000001"],
         &["sources"],
     ] {
@@ -165,6 +167,36 @@ fn an_identity_is_found_by_any_of_its_names() {
 }
 
 #[test]
+fn pages_of_a_timeline_are_the_timeline() {
+    let given = Given::evidence();
+    // Two deliveries, the later events first: the order of arrival is not the order of time.
+    for (from, to) in [(30, 60), (0, 30)] {
+        given.ingest(&[&given.input(&format!("{from}.json"), &lines(from, to))]);
+    }
+    let whole = given.json(&["timeline", "deploy"]);
+    let times = |answer: &Value| -> Vec<String> {
+        let rows = answer["body"]["details"]["timeline"]["rows"].as_array().unwrap();
+        rows.iter().filter_map(|row| row["event"]["at"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(times(&whole).len(), 60);
+    assert!(times(&whole).is_sorted());
+    let (mut paged, mut since) = (Vec::new(), "2026-08-14T00:00:00Z".to_owned());
+    loop {
+        let page = given.json(&["timeline", "deploy", "--limit", "7", "--since", &since]);
+        paged.extend(times(&page));
+        let Some(next) = page["body"]["details"]["timeline"]["next"].as_str() else { break };
+        assert!(page["body"]["statement"].as_str().unwrap().contains("of "), "{page:#}");
+        since = next.to_owned();
+    }
+    paged.dedup();
+    assert_eq!(paged, times(&whole));
+    let window = ["timeline", "deploy", "--since", "2026-08-14T09:00:10Z", "--until", "2026-08-14T09:00:19Z"];
+    let part = given.json(&window);
+    assert_eq!(times(&part), times(&whole)[10..20]);
+    assert_eq!(part["body"]["details"]["timeline"]["total"], 10);
+}
+
+#[test]
 fn a_name_that_two_identities_have_is_not_resolved() {
     let given = Given::evidence();
     given.ingest(&["--scope", "staging", concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident")]);
@@ -184,7 +216,8 @@ fn the_order_of_arrival_does_not_change_a_body() {
         for (index, content) in files.iter().enumerate() {
             given.ingest(&[&given.input(&format!("{index}.json"), content.as_bytes())]);
         }
-        ["who", "chain", "lifecycle"].map(|verb| given.json(&[verb, "ASIAEXAMPLESESSION01"])["body"].clone())
+        ["who", "chain", "lifecycle", "timeline"]
+            .map(|verb| given.json(&[verb, "ASIAEXAMPLESESSION01"])["body"].clone())
     };
     let noise = String::from_utf8(lines(10, 40)).unwrap();
     let [issue, usage] = [issue + "\n", usage + "\n"];
