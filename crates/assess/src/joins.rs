@@ -78,8 +78,8 @@ pub struct Tie {
     pub kind: &'static str,
     /// The role of the key in the record of the issue.
     pub here: Role,
-    /// The role of the key in the record beside it.
-    pub there: Role,
+    /// The roles of the key in the record beside it.
+    pub there: &'static [Role],
 }
 
 /// When the record beside that of an issue has to lie, on top of what the clocks may be apart.
@@ -143,7 +143,7 @@ pub const JOINS: &[Join] = &[
         from: End { kind: "vault.accessor", role: Role::Used },
         to: End { kind: "aws.access_key", role: Role::Issued },
         reach: Reach::Beside(
-            Tie { kind: "vault.aws_session", here: Role::Step, there: Role::Step },
+            Tie { kind: "vault.aws_session", here: Role::Step, there: &[Role::Step] },
             Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
         ),
         grade: JoinGrade::B,
@@ -368,7 +368,7 @@ pub const JOINS: &[Join] = &[
         from: End { kind: "vault.accessor", role: Role::Issued },
         to: End { kind: "vault.*", role: Role::Issued },
         reach: Reach::Beside(
-            Tie { kind: "vault.token", here: Role::Ended, there: Role::Step },
+            Tie { kind: "vault.token", here: Role::Ended, there: &[Role::Step] },
             Window::Always,
         ),
         grade: JoinGrade::A,
@@ -381,7 +381,7 @@ pub const JOINS: &[Join] = &[
         from: End { kind: "k8s.credential", role: Role::Issued },
         to: End { kind: "vault.*", role: Role::Issued },
         reach: Reach::Beside(
-            Tie { kind: "k8s.credential", here: Role::Presented, there: Role::Step },
+            Tie { kind: "k8s.credential", here: Role::Presented, there: &[Role::Step] },
             Window::Always,
         ),
         grade: JoinGrade::A,
@@ -426,7 +426,7 @@ pub const JOINS: &[Join] = &[
         from: End { kind: "k8s.credential", role: Role::Resource },
         to: End { kind: "vault.*", role: Role::Issued },
         reach: Reach::Beside(
-            Tie { kind: "k8s.uid", here: Role::Presented, there: Role::Resource },
+            Tie { kind: "k8s.uid", here: Role::Presented, there: &[Role::Resource] },
             Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
         ),
         grade: JoinGrade::B,
@@ -439,7 +439,7 @@ pub const JOINS: &[Join] = &[
         from: End { kind: "k8s.credential", role: Role::Used },
         to: End { kind: "vault.*", role: Role::Issued },
         reach: Reach::Beside(
-            Tie { kind: "k8s.uid", here: Role::Presented, there: Role::Step },
+            Tie { kind: "k8s.uid", here: Role::Presented, there: &[Role::Step] },
             Window::Around { before_ns: 2 * SECOND_NS, after_ns: 2 * SECOND_NS },
         ),
         grade: JoinGrade::B,

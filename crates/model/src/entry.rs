@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::SkewFact;
+
 /// An `object` entry: one input file or delivery is opened, closed, or met again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
@@ -98,6 +100,14 @@ pub enum ConfigEntry {
         /// The files, in the order in which they count.
         files: Vec<ConfigFile>,
     },
+    /// How the clocks of streams stood to each other, frozen. Such entries add up: of two facts for one pair of streams
+    /// and one day the earlier counts.
+    Skew {
+        /// Version of the rule of estimation.
+        version: String,
+        /// The facts, sorted.
+        facts: Vec<SkewFact>,
+    },
 }
 
 /// A file that the operator provides.
@@ -133,18 +143,24 @@ impl ConfigEntry {
     /// The version of what is not configured.
     pub const NONE: &'static str = "none";
 
+    /// The name of frozen facts about clocks.
+    pub const SKEW: &'static str = "skew";
+
     /// What is configured: the word that the form has for it.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::CapturePolicy { .. } => "capture_policy",
             Self::Enrichment { .. } => "enrichment",
+            Self::Skew { .. } => Self::SKEW,
         }
     }
 
     /// Its version.
     pub fn version(&self) -> &str {
         match self {
-            Self::CapturePolicy { version, .. } | Self::Enrichment { version, .. } => version,
+            Self::CapturePolicy { version, .. }
+            | Self::Enrichment { version, .. }
+            | Self::Skew { version, .. } => version,
         }
     }
 }

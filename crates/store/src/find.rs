@@ -1,6 +1,6 @@
 //! Look-ups over all segments of a store. Every answer is merged over segments, in leaf order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ascribe_model::{EventId, KeyKind, KeyRef, Role, Timestamp};
@@ -80,6 +80,26 @@ impl Store {
             }
         }
         Ok(found(sorted))
+    }
+
+    /// Every key of a kind that `keep` accepts which was seen in `role`, sorted.
+    pub fn keys_in_role(
+        &self,
+        role: Role,
+        keep: impl Fn(&KeyKind) -> bool,
+    ) -> Result<BTreeSet<KeyRef>, ReadError> {
+        let mut keys = BTreeSet::new();
+        for segment in &self.segments {
+            let mut cursor = segment.keys()?.cursor("", 0);
+            let mut more = cursor.advance_to("")?;
+            while more {
+                if keep(cursor.kind()) && cursor.roles()?.iter().any(|entry| entry.role == role) {
+                    keys.insert(cursor.key()?);
+                }
+                more = cursor.advance()?;
+            }
+        }
+        Ok(keys)
     }
 
     /// Up to `limit` keys that resemble `text`: those with the longest common prefix, best first. For "did you mean".

@@ -13,6 +13,7 @@ mod policy;
 mod questions;
 mod redactions;
 mod rows;
+mod skew;
 mod timeline_text;
 mod upkeep;
 
@@ -76,6 +77,8 @@ pub enum Command {
     Policy(policy::PolicyArguments),
     /// What was withheld before it was stored, by rule, method and policy
     Redactions(redactions::RedactionsArguments),
+    /// How the clocks of streams stand to each other: what the records show, and what joins use
+    Skew(skew::SkewArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
     /// Throw the derived store away and derive it again from the ledger
@@ -111,6 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Export(export) => export::export(&asked, export),
         Command::Policy(policy) => policy::policy(&asked, policy),
         Command::Redactions(redactions) => redactions::redactions(&asked, redactions),
+        Command::Skew(skew) => skew::skew(&asked, skew),
         Command::Verify => upkeep::verify(&asked),
         Command::Rebuild => upkeep::rebuild(&asked),
         Command::Compact => upkeep::compact(&asked),

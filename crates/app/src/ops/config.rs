@@ -1,7 +1,7 @@
 //! What the operator configured, as the ledger recorded it.
 
 use ascribe_ledger::Reader;
-use ascribe_model::{ConfigEntry, KeyKind, KeyRef, Role};
+use ascribe_model::{ConfigEntry, KeyKind, KeyRef, Role, SkewFact};
 use ascribe_store::Store;
 
 /// Key kind under which the store finds configurations by name.
@@ -37,6 +37,19 @@ pub fn recorded_config(
     // Few: one for each time that the operator changed something.
     let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
     leaves.leaves.last().map(|&leaf| config_at(reader, leaf)).transpose()
+}
+
+/// The facts about clocks that the operator froze, in the order of the ledger.
+pub fn frozen_clocks(store: &Store, reader: &Reader) -> Result<Vec<SkewFact>, ConfigReadError> {
+    let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: ConfigEntry::SKEW.to_owned() };
+    let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
+    let mut frozen = Vec::new();
+    for leaf in leaves.leaves {
+        if let ConfigEntry::Skew { facts, .. } = config_at(reader, leaf)? {
+            frozen.extend(facts);
+        }
+    }
+    Ok(frozen)
 }
 
 /// The configuration that one entry recorded.

@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ascribe_assess::skew::Frozen;
 use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted};
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
-    Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, SourceRef, StreamSummary, TimeSpan, Timestamp,
+    Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan,
+    Timestamp,
 };
 use ascribe_store::Store;
 
+use super::config::{ConfigReadError, frozen_clocks};
 use super::pages::Pages;
 use super::upkeep::parser_versions;
 use crate::ingest::{CatchUpError, Rereader, catch_up};
@@ -33,6 +36,8 @@ pub struct OpenEvidence {
     pub reader: Reader,
     /// The store, folded up to that checkpoint.
     pub store: Store,
+    /// What the operator froze of the clocks.
+    pub clocks: Frozen,
     parsed: Mutex<Parsed>,
 }
 
@@ -64,6 +69,9 @@ pub enum OpenError {
     /// The store was derived by other parsers, and may hold other events than these would find.
     #[error("the store was derived by parsers of other versions than this program's")]
     OtherParsers,
+    /// What the operator configured cannot be looked up.
+    #[error("cannot look up what was configured")]
+    Config(#[source] ConfigReadError),
 }
 
 impl OpenEvidence {
@@ -86,7 +94,8 @@ impl OpenEvidence {
         if store.folded() != reader.size() && lock.is_some() {
             catch_up(&mut store, &reader)?;
         }
-        Ok(Self { reader, store, parsed: Mutex::default() })
+        let clocks = Frozen::new(frozen_clocks(&store, &reader).map_err(OpenError::Config)?);
+        Ok(Self { reader, store, clocks, parsed: Mutex::default() })
     }
 
     /// Entries under the checkpoint that the store has not folded, because somebody else is at it or the folder cannot
@@ -191,6 +200,10 @@ impl Evidence for OpenEvidence {
         Ok(of_events.map(|found| (found.key, found.roles.into_keys().collect())).collect())
     }
 
+    fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
+        self.clocks.skew(from, found, at)
+    }
+
     fn scope(&self) -> Scope {
         let mut streams = BTreeSet::new();
         let mut scope = Scope::default();
@@ -231,7 +244,9 @@ impl OpenError {
             Self::Refused(_) => {
                 "nothing was changed; compare both states, and `ascribe verify` lists what else is wrong"
             }
-            Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
+            Self::Ledger(_) | Self::Config(_) => {
+                "`ascribe verify` lists everything that is damaged or missing"
+            }
             Self::Store(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
             }

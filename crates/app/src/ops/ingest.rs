@@ -135,7 +135,7 @@ fn changed(
 }
 
 /// Opens the ledger for writing. A question holds its lock for a moment only, so that moment is waited for.
-fn open_ledger(workspace: &Workspace) -> Result<(Ledger, Recovery), IngestFailure> {
+pub(super) fn open_ledger(workspace: &Workspace) -> Result<(Ledger, Recovery), IngestFailure> {
     let attempt = || {
         let key = workspace.signing_key()?;
         Ledger::open(&workspace.ledger_paths(), key).map_err(|error| IngestFailure::Ledger(Box::new(error)))

@@ -9,6 +9,7 @@ mod pages;
 mod policy_check;
 mod questions;
 mod redactions;
+mod skew;
 mod subject;
 mod upkeep;
 
@@ -19,4 +20,5 @@ pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
 pub use questions::{QuestionError, chain, lifecycle, show, sources, timeline, who};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
+pub use skew::{Clocks, SkewError, freeze_skew, skew};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

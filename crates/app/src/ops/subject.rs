@@ -165,6 +165,18 @@ fn fitting(
         wanted.kind.is_none_or(|kind| kind == key.kind.name())
             && wanted.scope.is_none_or(|scope| scope == key.scope)
     });
+    if wanted.scope.is_none() {
+        // A system that is shown another's credential knows its id and not its scope: it is the same one.
+        let scoped: BTreeSet<(KeyKind, String)> = found
+            .iter()
+            .filter(|found| !found.key.scope.is_empty())
+            .map(|found| (found.key.kind.clone(), found.key.value.clone()))
+            .collect();
+        found.retain(|found| {
+            !found.key.scope.is_empty()
+                || !scoped.contains(&(found.key.kind.clone(), found.key.value.clone()))
+        });
+    }
     Ok(found)
 }
 

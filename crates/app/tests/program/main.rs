@@ -15,6 +15,7 @@ mod crash;
 mod export;
 mod given;
 mod readme;
+mod skew;
 mod sql;
 mod tampering;
 mod upkeep;

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ascribe_model::{Credential, Event, JoinGrade, Key, KeyKind, KeyRef, Node, Role, Skew, Timestamp, Trust};
+use ascribe_model::{Credential, Event, JoinGrade, Key, KeyKind, Node, Role, Skew, Timestamp, Trust};
 
 use super::candidates::{Candidate, unresolved};
 use super::parents::{may_issue, request_of, too_many};
@@ -50,9 +50,9 @@ impl Search<'_> {
         let mut found = Found::default();
         let mut is_sought = false;
         for (issue, _) in self.family {
-            for shared in tied(issue, tie.kind, tie.here) {
+            for shared in tied(issue, tie.kind, &[tie.here]) {
                 is_sought = true;
-                let page = self.evidence.events(&shared.to_ref(), &[tie.there], CANDIDATES_MAX)?;
+                let page = self.evidence.events(&shared.to_ref(), tie.there, CANDIDATES_MAX)?;
                 if page.total > page.events.len() as u64 {
                     found.open.push(too_many(self.join, self.credential, &page));
                     continue;
@@ -81,7 +81,7 @@ impl Search<'_> {
                 let mut shown = vec![issue.id];
                 if key.trust == Trust::SelfAsserted {
                     let page = self.evidence.events(&key.to_ref(), &[Role::Step], CANDIDATES_MAX)?;
-                    let said = values(std::slice::from_ref(issue), tie.kind, tie.here);
+                    let said = values(std::slice::from_ref(issue), tie.kind, &[tie.here]);
                     let known = values(&page.events, tie.kind, tie.there);
                     let agrees = said.intersection(&known).next().is_some();
                     if !agrees && !said.is_empty() && !known.is_empty() {
@@ -266,15 +266,19 @@ impl Search<'_> {
     }
 }
 
-/// The keys of a kind in a role.
-pub(super) fn tied<'e>(event: &'e Event, kind: &'static str, role: Role) -> impl Iterator<Item = &'e Key> {
-    event.keys.iter().filter(move |key| key.role == role && key.kind.name() == kind)
+/// The keys of a kind in one of the roles.
+pub(super) fn tied<'e>(
+    event: &'e Event,
+    kind: &'static str,
+    roles: &'e [Role],
+) -> impl Iterator<Item = &'e Key> {
+    event.keys.iter().filter(move |key| roles.contains(&key.role) && key.kind.name() == kind)
 }
 
 /// The values of such keys in any of the events.
-fn values(events: &[Arc<Event>], kind: &'static str, role: Role) -> BTreeSet<String> {
-    let keys = events.iter().flat_map(|event| tied(event, kind, role));
-    keys.map(|key| KeyRef { kind: key.kind.clone(), ..key.to_ref() }.value).collect()
+fn values(events: &[Arc<Event>], kind: &'static str, roles: &[Role]) -> BTreeSet<String> {
+    let keys = events.iter().flat_map(|event| tied(event, kind, roles));
+    keys.map(|key| key.value.clone()).collect()
 }
 
 fn signed(nanoseconds: u64) -> i64 {

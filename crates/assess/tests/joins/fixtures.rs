@@ -148,11 +148,11 @@ fn root() -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the switch that rewrites expectations")]
-fn update() -> bool {
+pub fn update() -> bool {
     std::env::var("UPDATE").is_ok_and(|value| value == "1")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own expectation, rewritten on demand")]
-fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }

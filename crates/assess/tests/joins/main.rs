@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clocks;
+mod document;
 mod fixtures;
 mod properties;
 mod reading;

@@ -33,7 +33,14 @@ pub enum Act {
     Ask { caller: Caller, request: u8, status: Status },
     /// A certificate is issued on a request.
     Sign { request: u8, certificate: u8 },
+    /// An account signs in to another system, by whose clock the second is.
+    SignIn { account: u8, token: u8 },
+    /// A token of an account is reviewed.
+    Review { account: u8, token: u8 },
 }
+
+/// The two streams of a world, sorted.
+pub const STREAMS: [&str; 2] = ["elsewhere", "made_up"];
 
 /// Who called.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +73,9 @@ fn act() -> impl Strategy<Value = Act> {
             }),
         1 => name.clone().prop_map(|credential| Act::Present { credential }),
         1 => (caller, 0..2u8, status).prop_map(|(caller, request, status)| Act::Ask { caller, request, status }),
-        1 => (0..2u8, name).prop_map(|(request, certificate)| Act::Sign { request, certificate }),
+        1 => (0..2u8, name.clone()).prop_map(|(request, certificate)| Act::Sign { request, certificate }),
+        1 => (0..2u8, name.clone()).prop_map(|(account, token)| Act::SignIn { account, token }),
+        2 => (0..2u8, name).prop_map(|(account, token)| Act::Review { account, token }),
     ]
 }
 
@@ -127,6 +136,20 @@ pub fn event(act: &Act, second: Option<i64>) -> Event {
             event.effects.push(effect(Some(issued.to_ref())));
             event.keys.push(issued);
             event.verb = Verb::Update;
+        }
+        Act::SignIn { account, token } => {
+            event.source.kind = STREAMS[0].to_owned();
+            act_as(&mut event, "vault.alias", &format!("account-{account}"));
+            let issued = key(Role::Issued, "vault.accessor", &format!("T{token}"));
+            event.effects.push(effect(Some(issued.to_ref())));
+            event.keys.extend([issued, key(Role::Presented, "k8s.uid", &format!("U{account}"))]);
+            event.verb = Verb::Auth;
+        }
+        Act::Review { account, token } => {
+            act_as(&mut event, "k8s.user", "reviewer");
+            event.keys.push(key(Role::Resource, "k8s.uid", &format!("U{account}")));
+            event.keys.push(key(Role::Resource, "k8s.credential", &format!("JTI={token}")));
+            event.verb = Verb::Auth;
         }
     }
     with_id(event.with_parents())
@@ -204,7 +227,7 @@ fn blank(at: Option<Timestamp>) -> Event {
     let uid = KeyRef { kind: KeyKind::new("aws.principal"), scope: text(), value: text() };
     Event {
         id: EventId([0; 32]),
-        source: SourceRef { kind: "made_up".to_owned(), scope: "prod".to_owned(), partition: None },
+        source: SourceRef { kind: STREAMS[1].to_owned(), scope: "prod".to_owned(), partition: None },
         native: Native::default(),
         time: EventTime { at, end: None, precision_ns: 1_000_000_000, basis },
         verb: Verb::Read,
