@@ -17,6 +17,10 @@ use crate::reject::{Reject, RejectReason};
 use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped, raw_spans};
 use crate::source::{Context, Entry, Part, Source, Unreadable};
 
+/// Names of an unknown object that a reject shows, and how long they may be.
+const NAMES_SHOWN_MAX: usize = 5;
+const NAME_SHOWN_MAX: usize = 40;
+
 /// What came of reading.
 #[derive(Clone, Debug)]
 pub enum Reading<'a> {
@@ -318,7 +322,29 @@ fn unknown_reject(root: Value<'_>) -> Reject {
     let expected = "an audit record of a known source";
     match look_alike(root) {
         Some(what) => whole_reject(RejectReason::NotALog, expected, what),
-        None => whole_reject(RejectReason::UnknownSource, expected, kind_in_words(root)),
+        None => whole_reject(RejectReason::UnknownSource, expected, &kind_with_members(root)),
+    }
+}
+
+/// What kind of value it is; of an object the first names too, since they tell what wrote it. A name that could be
+/// anything else than a name is left out.
+fn kind_with_members(value: Value<'_>) -> String {
+    if value.kind() != crate::json::Kind::Object {
+        return kind_in_words(value).to_owned();
+    }
+    let is_plain = |name: &str| {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:$ ".contains(&byte);
+        (1..=NAME_SHOWN_MAX).contains(&name.len())
+            && name.bytes().all(is_word)
+            && !secrets::shows_secret(name)
+    };
+    let names = value.member_nodes().filter_map(|(name, _)| name.text().map(std::borrow::Cow::into_owned));
+    let shown: Vec<String> =
+        names.filter(|name| is_plain(name)).take(NAMES_SHOWN_MAX).map(|name| format!("`{name}`")).collect();
+    if shown.is_empty() {
+        kind_in_words(value).to_owned()
+    } else {
+        format!("an object with {}", shown.join(", "))
     }
 }
 

@@ -20,7 +20,12 @@ fn a_reject_says_what_was_expected_and_found() {
         ("an ended input", "{\"a\":[1", "truncated at byte 7: expected the rest of the value, found the end"),
         (
             "another object",
-            "{\"a\":1}",
+            "{\"a\":1,\"b c\":2,\"<d>\":3,\"e\":4,\"f\":5,\"g\":6,\"h\":7}",
+            "unknown_source at byte 0: expected an audit record of a known source, found an object with `a`, `b c`, `e`, `f`, `g`",
+        ),
+        (
+            "an object whose only name is a secret",
+            "{\"ghp_16C7e42F292c6912E7710c838347Ae178B4a\":1}",
             "unknown_source at byte 0: expected an audit record of a known source, found another object",
         ),
         (
