@@ -3,6 +3,7 @@
 mod capture;
 mod cli;
 mod clock;
+mod enrichment;
 mod ingest;
 mod ops;
 mod workspace;

@@ -23,6 +23,7 @@ use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::capture;
+use crate::enrichment::{Enrichment, EnrichmentError};
 
 /// Name of the settings file; its presence marks a folder as evidence.
 pub const SETTINGS_FILE: &str = "ascribe.toml";
@@ -48,6 +49,24 @@ pub struct Settings {
     /// Folder of the anchor, from the evidence folder. Another volume guards against a restored backup.
     #[serde(default = "default_anchor")]
     pub anchor: PathBuf,
+    /// What the operator asserts of identities and networks.
+    #[serde(default, skip_serializing_if = "EnrichmentSettings::is_empty")]
+    pub enrichment: EnrichmentSettings,
+}
+
+/// `[enrichment]` of `ascribe.toml`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrichmentSettings {
+    /// Files, from the evidence folder, in the order in which they count.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
+}
+
+impl EnrichmentSettings {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
 }
 
 /// The folder cannot be used.
@@ -153,7 +172,12 @@ impl Workspace {
             origin: origin.to_owned(),
             source: Box::new(source),
         })?;
-        let settings = Settings { format: FORMAT, origin: origin.to_owned(), anchor: default_anchor() };
+        let settings = Settings {
+            format: FORMAT,
+            origin: origin.to_owned(),
+            anchor: default_anchor(),
+            enrichment: EnrichmentSettings::default(),
+        };
         let workspace = Self { root: root.to_owned(), settings };
         let keys = root.join("keys");
         fs::create_dir_all(&keys).map_err(|source| WorkspaceError::File { path: shown(&keys), source })?;
@@ -178,7 +202,11 @@ impl Workspace {
              # Names the ledger in every checkpoint. Never change it.\n\
              origin = {:?}\n\
              # Where the last signed checkpoint is kept. Another volume guards against a restored backup.\n\
-             anchor = {:?}\n",
+             anchor = {:?}\n\
+             \n\
+             # What you assert of identities and networks, for answers to show: docs/enrichment.md.\n\
+             # [enrichment]\n\
+             # files = [\"owners.csv\"]\n",
             self.settings.origin,
             self.settings.anchor.to_string_lossy()
         );
@@ -188,6 +216,14 @@ impl Workspace {
     /// Folders of the ledger and its anchor.
     pub fn ledger_paths(&self) -> LedgerPaths {
         LedgerPaths::new(self.root.join("ledger"), self.root.join(&self.settings.anchor))
+    }
+
+    /// What the operator asserts, as the files say now.
+    ///
+    /// # Errors
+    /// [`EnrichmentError`] when a file cannot be used.
+    pub fn enrichment(&self) -> Result<Enrichment, EnrichmentError> {
+        Enrichment::read(&self.root, &self.settings.enrichment.files)
     }
 
     /// Folder of the store.

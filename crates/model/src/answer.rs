@@ -27,6 +27,9 @@ pub struct Answer {
     pub body: Body,
     /// How the ledger vouches for the evidence.
     pub proof: ProofSide,
+    /// What the operator asserts of identities and networks that the body names. No evidence shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asserted: Option<Asserted>,
 }
 
 /// The content of an answer.
@@ -380,6 +383,47 @@ pub struct RejectTally {
     pub reason: String,
     /// How many.
     pub count: u64,
+}
+
+/// What the operator asserts of what an answer names. Kept apart from the body: equal evidence gives an equal body,
+/// whatever anybody asserts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asserted {
+    /// Version of the files that say so: `sha256:` and a digest.
+    pub version: String,
+    /// Whether the ledger has recorded this version; a version newer than the last ingest is not in it.
+    pub recorded: bool,
+    /// Identities, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<AssertedIdentity>,
+    /// Networks of the addresses, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<AssertedNetwork>,
+}
+
+/// What the operator asserts of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssertedIdentity {
+    /// The identity, as the body names it.
+    pub identity: KeyRef,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Where it belongs, such as `production`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// How much depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<String>,
+}
+
+/// The operator's name of the network that an address is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssertedNetwork {
+    /// The address, as the body names it.
+    pub address: String,
+    /// The network's name.
+    pub name: String,
 }
 
 /// How the ledger vouches for an answer's evidence. Kept apart from the body: it changes with every checkpoint.

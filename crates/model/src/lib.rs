@@ -16,11 +16,12 @@ mod skew;
 mod time;
 
 pub use answer::{
-    AddressUse, Answer, Basis, BlindKind, BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse,
-    Details, EntryState, EvidenceRef, Gap, Holder, IdentityDetail, IdentityName, LifecycleDetail,
-    LifecycleMark, LifecycleStep, LookAlike, Premise, ProofSide, Question, RedactionsDetail, RejectTally,
-    Scope, ShowDetail, SourcesDetail, StreamSummary, TimeSpan, TimelineDetail, TimelineEvent, TimelinePart,
-    TimelineRow, UseCounts, Verdict, WhoDetail, Withheld, WithheldRule,
+    AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, Basis, BlindKind, BlindSpot, Body,
+    ChainDetail, ChainHop, Claim, CredentialUse, Details, EntryState, EvidenceRef, Gap, Holder,
+    IdentityDetail, IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep, LookAlike, Premise,
+    ProofSide, Question, RedactionsDetail, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
+    TimeSpan, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow, UseCounts, Verdict, WhoDetail,
+    Withheld, WithheldRule,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

@@ -3,8 +3,8 @@
 //! Every surface shows the same value: nothing here is computed that the answer does not hold.
 
 use ascribe_model::{
-    AddressUse, Answer, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect, Holder,
-    Node, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
+    AddressUse, Answer, Asserted, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect,
+    Holder, Node, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
 };
 
 use super::escape::{line, terminal};
@@ -40,6 +40,9 @@ fn text(answer: &Answer) -> String {
         Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", line(by, 500))),
     }
     out.push_str(&details_text(&body.details, &body.edges));
+    if let Some(asserted) = &answer.asserted {
+        out.push_str(&asserted_text(asserted));
+    }
     out.push_str(&candidates_text(&body.edges));
     out.push_str(&claims_text(&body.claims));
     if !body.gaps.is_empty() {
@@ -54,6 +57,31 @@ fn text(answer: &Answer) -> String {
     }
     out.push_str(&scope_text(&body.scope, answer.proof.size));
     out
+}
+
+/// What the operator asserts, and that it is nothing more than that.
+fn asserted_text(asserted: &Asserted) -> String {
+    let text = |cell: Option<&String>| cell.cloned().unwrap_or_default();
+    let identities = asserted.identities.iter().map(|says| {
+        vec![
+            says.identity.to_string(),
+            text(says.owner.as_ref()),
+            text(says.environment.as_ref()),
+            text(says.criticality.as_ref()),
+            String::new(),
+        ]
+    });
+    let networks = asserted.networks.iter().map(|says| {
+        vec![says.address.clone(), String::new(), String::new(), String::new(), says.name.clone()]
+    });
+    let header = vec!["of", "owner", "environment", "criticality", "network"];
+    let table = aligned(&Rows { header, rows: identities.chain(networks).collect() });
+    let recorded =
+        if asserted.recorded { "" } else { "; not in the ledger: it changed since the last ingest" };
+    format!(
+        "\nASSERTED BY THE OPERATOR, shown by no record (version {}{recorded})\n{table}",
+        asserted.version
+    )
 }
 
 /// The candidates of joins that are not unique.

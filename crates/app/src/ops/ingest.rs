@@ -11,6 +11,7 @@ use super::config::{ConfigReadError, recorded_config};
 use super::upkeep::parser_versions;
 use crate::capture::{Capture, CaptureError};
 use crate::clock;
+use crate::enrichment::EnrichmentError;
 use crate::ingest::{
     CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
     find_objects, run,
@@ -54,6 +55,9 @@ pub enum IngestFailure {
     /// The capture policy cannot be used.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// What the operator asserts cannot be read.
+    #[error(transparent)]
+    Enrichment(#[from] EnrichmentError),
     /// The ledger cannot be opened for writing.
     #[error("cannot open the ledger for writing")]
     Ledger(#[source] Box<ascribe_ledger::OpenError>),
@@ -84,6 +88,7 @@ pub enum IngestFailure {
 pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, IngestFailure> {
     let workspace = Workspace::open(root)?;
     let capture = Capture::open(root)?;
+    let enrichment = workspace.enrichment()?;
     let FoundObjects { objects, problems } = find_objects(request.paths);
     if objects.is_empty() {
         return Err(IngestFailure::Nothing { problems });
@@ -97,7 +102,7 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         return Err(IngestFailure::OtherParsers);
     }
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
-    let configs = changed(&store, &reader, [capture.entry()])?;
+    let configs = changed(&store, &reader, [capture.entry(), enrichment.entry()])?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
         objects: &objects,
@@ -155,6 +160,7 @@ impl IngestFailure {
             }
             Self::Workspace(error) => error.hint(),
             Self::Capture(error) => error.hint(),
+            Self::Enrichment(error) => error.hint(),
             Self::Ledger(error) => match **error {
                 ascribe_ledger::OpenError::Lock(_) => {
                     "another `ascribe ingest` is writing; wait for it to end"

@@ -1,5 +1,6 @@
 //! One function for each thing that a user can do. They neither print nor speak HTTP.
 
+mod asserted;
 mod config;
 mod demo;
 mod evidence;

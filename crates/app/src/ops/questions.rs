@@ -14,8 +14,10 @@ use ascribe_model::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::asserted::{AssertedError, asserted};
 use super::evidence::{OpenError, OpenEvidence};
 use super::subject::{Resolved, Sought, resolve};
+use crate::workspace::Workspace;
 
 /// A question cannot be answered at all. What the evidence does not decide is an answer, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub enum QuestionError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Ledger(#[from] ascribe_ledger::ReadError),
+    /// What the operator asserts cannot be told.
+    #[error(transparent)]
+    Asserted(#[from] AssertedError),
     /// The name stands for several things.
     #[error("`{text}` could be any of {}", listed(names))]
     Several {
@@ -167,6 +172,7 @@ impl QuestionError {
     pub fn hint(&self) -> String {
         match self {
             Self::Open(error) => error.hint().to_owned(),
+            Self::Asserted(error) => error.hint().to_owned(),
             Self::Evidence(_) | Self::Ledger(_) => {
                 "no answer is given on what cannot be proven; `ascribe verify` lists everything that is altered or missing".to_owned()
             }
@@ -197,7 +203,9 @@ fn ask(
         }
         Resolved::Nothing(suggestions) => nothing(&evidence, question, suggestions),
     };
-    Ok(finished(&evidence, body))
+    let workspace = Workspace::open(root).map_err(OpenError::from)?;
+    let asserted = asserted(&workspace, &evidence, &body.details)?;
+    Ok(Answer { asserted, ..finished(&evidence, body) })
 }
 
 /// The event that `text` names by any of its ids or by its leaf; else names that come close.
@@ -365,7 +373,7 @@ pub(super) fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
         size: evidence.reader.size(),
         evidence: located.collect(),
     };
-    Answer { schema: Answer::SCHEMA.to_owned(), body, proof }
+    Answer { schema: Answer::SCHEMA.to_owned(), body, proof, asserted: None }
 }
 
 pub(super) fn question(verb: &str, subject: Option<&str>) -> Question {

@@ -12,6 +12,7 @@ mod answers;
 mod bad_input;
 mod capture;
 mod crash;
+mod enrichment;
 mod export;
 mod given;
 mod readme;

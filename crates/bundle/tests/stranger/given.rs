@@ -210,7 +210,7 @@ impl Given {
         };
         AnswerPart {
             premises: AnswerPremises { subject: (&subject).into(), streams: Vec::new() },
-            answer: Answer { schema: Answer::SCHEMA.to_owned(), body, proof },
+            answer: Answer { schema: Answer::SCHEMA.to_owned(), body, proof, asserted: None },
         }
     }
 }
