@@ -19,6 +19,18 @@ pub enum UserEngine {
     Kubernetes,
 }
 
+impl UserEngine {
+    /// Where the template cuts a name off, in bytes.
+    const fn longest(self) -> usize {
+        match self {
+            Self::PostgreSql => 63,
+            Self::MySql => 32,
+            Self::Cassandra => 100,
+            Self::Kubernetes => 62,
+        }
+    }
+}
+
 /// A user's name taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DynamicUser<'a> {
@@ -74,6 +86,9 @@ pub fn user_names(engine: UserEngine, display_name: &str, role: &str) -> String 
 
 /// Takes the name of a user that an engine made apart; `None` where it does not fit the engine's default template.
 pub fn read_user(engine: UserEngine, user: &str) -> Option<DynamicUser<'_>> {
+    if user.len() > engine.longest() {
+        return None;
+    }
     match engine {
         UserEngine::PostgreSql => {
             let (names, random, made) = parts(user.strip_prefix("v-")?, '-')?;
@@ -88,7 +103,7 @@ pub fn read_user(engine: UserEngine, user: &str) -> Option<DynamicUser<'_>> {
             fits(names, random, 24).then_some(DynamicUser { names, random, made: Some(unix_seconds(made)?) })
         }
         UserEngine::MySql => {
-            let rest = user.strip_prefix("v-").filter(|_| user.len() == 32)?;
+            let rest = user.strip_prefix("v-").filter(|_| user.len() == engine.longest())?;
             let (names, random) = rest.rsplit_once('-')?;
             // Behind 20 characters the template goes on with a joint: what is left of the time is useless.
             let (names, random) = if random.len() < 8 && names.rsplit_once('-')?.1.len() == 20 {
