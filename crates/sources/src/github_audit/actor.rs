@@ -12,7 +12,7 @@ use super::key::{
 use super::record::Record;
 use crate::identifiers::{Sha256Digest, ssh};
 
-/// What stands for the actor where a deploy key acted.
+/// What stands for the actor where a deploy key acted; with an id, it is an account of that name.
 const DEPLOY_KEY: &str = "deploy_key";
 
 /// The name of nobody.
@@ -60,7 +60,8 @@ pub(super) fn account_keys(
     instance: Instance<'_>,
 ) -> Vec<Key> {
     let [id, login] = fields;
-    let (id, login) = (record.id(id), record.text(login).filter(|login| login != DEPLOY_KEY));
+    let id = record.id(id);
+    let login = record.text(login).filter(|login| id.is_some() || login != DEPLOY_KEY);
     let named = account(id.as_deref(), login.as_deref(), instance).filter(|uid| uid.kind != LOGIN);
     let by_login = login.map(|login| instance.reference(LOGIN, login));
     named.into_iter().chain(by_login).map(|uid| key_of(role, uid)).collect()
@@ -137,7 +138,8 @@ fn kind(record: Record<'_>, login: Option<&str>, has_id: bool) -> IdentityKind {
         return IdentityKind::AiAgent;
     }
     match login {
-        Some(login) if login.ends_with("[bot]") || login == DEPLOY_KEY => IdentityKind::ServiceAccount,
+        Some(login) if login.ends_with("[bot]") => IdentityKind::ServiceAccount,
+        Some(DEPLOY_KEY) if !has_id => IdentityKind::ServiceAccount,
         _ if record.is_true("actor_is_bot") => IdentityKind::ServiceAccount,
         Some(_) => IdentityKind::User,
         None if has_id => IdentityKind::User,

@@ -131,11 +131,16 @@ const fn change(action: &'static str, kind: EffectKind, target: Target) -> Row {
 
 /// The row of an action.
 pub(super) fn row(action: &str) -> Option<&'static Row> {
-    let operation = action.split_once('.').map(|(_, operation)| operation);
-    ROWS.iter().find(|row| match row.action.strip_prefix("*.") {
-        Some(any) => operation == Some(any),
-        None => row.action == action,
-    })
+    ROWS.iter().find(|row| row.is_of(action))
+}
+
+impl Row {
+    fn is_of(&self, action: &str) -> bool {
+        match self.action.strip_prefix("*.") {
+            Some(any) => action.split_once('.').is_some_and(|(_, operation)| operation == any),
+            None => self.action == action,
+        }
+    }
 }
 
 /// Adds what the act does, with the keys of what it touches.
@@ -339,4 +344,23 @@ fn role(kind: EffectKind) -> Role {
 /// The app whose token the actor used, or that the record is about.
 pub(super) fn app_key(record: Record<'_>, instance: Instance<'_>) -> Option<Key> {
     Some(key_of(Role::Name, app(record, instance)?.uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_has_one_row_and_one_row_has_an_action() {
+        for expected in ROWS {
+            let action = expected.action.replace("*.", "repo.");
+            let found: Vec<_> = ROWS.iter().filter(|row| row.is_of(&action)).map(|row| row.action).collect();
+            assert_eq!(found, [expected.action], "{action}");
+        }
+        for action in
+            ["", "repo", "create", "repo.create", "repo.x.create_actions_secret", "public_key.created"]
+        {
+            assert!(row(action).is_none(), "{action}");
+        }
+    }
 }
