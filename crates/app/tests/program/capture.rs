@@ -180,6 +180,22 @@ fn no_secret_is_shown_by_a_check() {
 }
 
 #[test]
+fn no_record_is_stored_whose_sealed_values_cannot_be() {
+    let given = evidence_with(&usable());
+    let input = given.input("a.json", &lines(0, 20));
+    // Where the folder should be.
+    fs::write(given.root().join("sealed"), b"").unwrap();
+    let ran = given.run(&["ingest", &input]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("cannot write sealed values"), "{}", ran.err);
+    assert_eq!(given.json(&["verify"])["entries"]["record"], Value::Null);
+    fs::remove_file(given.root().join("sealed")).unwrap();
+    assert_eq!(given.ingest(&[&input])["records"], 20, "the same command goes on");
+    assert_eq!(rows(&given.json(&["redactions", "--rule", "agents"])), [["policy.agents", "seal", "20"]]);
+    given.assert_valid();
+}
+
+#[test]
 fn a_killed_writer_leaves_no_record_without_its_sealed_values() {
     let given = evidence_with(&usable());
     let paths: Vec<String> = (0..4)

@@ -14,14 +14,17 @@ use serde_json::Value;
 
 use crate::whole_input::{WholeInput, read_input};
 
+/// Folders of the corpus: name, source of the records, and the label of its rows in collections of test events.
+pub const FOLDERS: [(&str, &str, &str); 4] = [
+    ("aws_cloudtrail", "aws_cloudtrail", "AWS.CloudTrail"),
+    ("kubernetes_audit", "k8s_audit", "Amazon.EKS.Audit"),
+    ("vault_audit", "vault_audit", "HashiCorp.Vault.Audit"),
+    ("github_audit", "github_audit", "GitHub.Audit"),
+];
+
 #[test]
 fn every_real_record_of_a_known_source_is_read() {
-    for (folder, source, label) in [
-        ("aws_cloudtrail", "aws_cloudtrail", "AWS.CloudTrail"),
-        ("kubernetes_audit", "k8s_audit", "Amazon.EKS.Audit"),
-        ("vault_audit", "vault_audit", "HashiCorp.Vault.Audit"),
-        ("github_audit", "github_audit", "GitHub.Audit"),
-    ] {
+    for (folder, source, label) in FOLDERS {
         let Some(root) = corpus(folder) else {
             eprintln!("SKIPPED: no corpus folder `{folder}`; set ASCRIBE_SHARED");
             continue;
