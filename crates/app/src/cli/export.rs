@@ -27,7 +27,7 @@ pub struct ExportArguments {
     #[arg(long)]
     force: bool,
     /// The bundle to write, such as `case.evb`
-    #[arg(value_name = "FILE")]
+    #[arg(short = 'o', long = "bundle", value_name = "FILE")]
     file: PathBuf,
 }
 

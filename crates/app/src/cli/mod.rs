@@ -32,7 +32,7 @@ pub struct Arguments {
     #[arg(long, short = 'e', global = true, value_name = "DIR", default_value = "evidence")]
     pub evidence: PathBuf,
     /// Form of the result on standard output
-    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     /// What to do
     #[command(subcommand)]

@@ -18,7 +18,7 @@ fn with_incident() -> Given {
 fn exported(given: &Given, file: &str, arguments: &[&str]) -> Vec<u8> {
     let path = path(given, file);
     let path = path.to_str().unwrap();
-    let report = given.json(&[&["export", path], arguments].concat());
+    let report = given.json(&[&["export", "-o", path], arguments].concat());
     assert_eq!(report["check"]["verdict"], "valid", "{report:#}");
     fs::read(path).unwrap()
 }
@@ -104,15 +104,20 @@ fn a_file_is_replaced_only_by_force_and_nothing_is_left_where_it_fails() {
     let file = path(&given, "case.evb");
     let name = file.to_str().unwrap();
     exported(&given, "case.evb", &["--entries", "ASIAQ3APPNODEEXAMPLE"]);
-    let again = given.run(&["export", "--entries", "ASIAQ3APPNODEEXAMPLE", name]);
+    let again = given.run(&["export", "--entries", "ASIAQ3APPNODEEXAMPLE", "-o", name]);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("exists") && again.err.contains("--force"), "{}", again.err);
     exported(&given, "case.evb", &["--entries", "ASIAQ3APPNODEEXAMPLE", "--force"]);
-    let unknown =
-        given.run(&["export", "--entries", "ASIAQ3APPNOBODY00000", path(&given, "no.evb").to_str().unwrap()]);
+    let unknown = given.run(&[
+        "export",
+        "--entries",
+        "ASIAQ3APPNOBODY00000",
+        "-o",
+        path(&given, "no.evb").to_str().unwrap(),
+    ]);
     assert_eq!(unknown.code, 2);
     assert!(unknown.err.contains("ASIAQ3APPNODEEXAMPLE"), "a name that comes close: {}", unknown.err);
-    let nowhere = given.run(&["export", "--entries", "ASIAQ3APPNODEEXAMPLE", "/nowhere/case.evb"]);
+    let nowhere = given.run(&["export", "--entries", "ASIAQ3APPNODEEXAMPLE", "-o", "/nowhere/case.evb"]);
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.err.contains("cannot write `/nowhere`"), "{}", nowhere.err);
     let left: Vec<String> = fs::read_dir(given.root().parent().unwrap())
@@ -138,8 +143,15 @@ fn a_kept_checkpoint_shows_that_the_ledger_only_grew() {
     assert_eq!(report.grown_from.len(), 1, "{}", ascribe_bundle::text(&report));
     let refused = |earlier: &str, expected: &str| {
         let file = path(&given, "refused.evb");
-        let ran =
-            given.run(&["export", "--entries", "R00000030", "--earlier", earlier, file.to_str().unwrap()]);
+        let ran = given.run(&[
+            "export",
+            "--entries",
+            "R00000030",
+            "--earlier",
+            earlier,
+            "-o",
+            file.to_str().unwrap(),
+        ]);
         assert_eq!(ran.code, 2);
         assert!(ran.err.contains(expected), "{}", ran.err);
     };
@@ -164,8 +176,13 @@ fn another_key_is_refused_and_no_key_decides_nothing() {
 #[test]
 fn what_was_withheld_is_said_and_cannot_be_guessed() {
     let given = with_incident();
-    let shown =
-        given.run(&["export", "--entries", "ASIAX5DEPLOYREXAMPLE", path(&given, "w.evb").to_str().unwrap()]);
+    let shown = given.run(&[
+        "export",
+        "--entries",
+        "ASIAX5DEPLOYREXAMPLE",
+        "-o",
+        path(&given, "w.evb").to_str().unwrap(),
+    ]);
     assert!(shown.out.contains("withheld              from "), "{}", shown.out);
     let bundle = fs::read(path(&given, "w.evb")).unwrap();
     for file in crate::given::files_below(&given.root().join("ledger/segment")) {

@@ -260,8 +260,8 @@ impl Judged {
         }
         for (late, what) in [
             (self.after_end(), "with success"),
-            (self.refused_after_end(), "that was refused"),
-            (self.open_after_end(), "whose outcome does not say whether it was accepted"),
+            (self.refused_after_end(), "refused"),
+            (self.open_after_end(), "without a word on whether it was accepted"),
         ] {
             claims.extend(late_claim(&late, what));
         }
@@ -375,7 +375,8 @@ fn late_claim(late: &[&Late], what: &str) -> Option<Claim> {
     }
     Some(Claim {
         statement: format!(
-            "after its end there is {} {what}: {}",
+            "after its end there {} {} {what}: {}",
+            if late.len() == 1 { "is" } else { "are" },
             uses(late.len() as u64),
             listed(&operations)
         ),

@@ -22,7 +22,7 @@ Arguments:
 Options:
   -k, --key KEY            The ledger's verifier key, or a file that holds it. Get it from somebody you trust,
                            by a way that does not pass through the bundle
-  -o, --output table|json  Form of the report [default: table]
+      --output table|json  Form of the report [default: table]
   -h, --help               Print this help
   -V, --version            Print the version
 
@@ -146,7 +146,7 @@ fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
             "-V" | "--version" => return Ok(Asked::Version),
             "-k" | "--key" if key.is_none() => key = Some(value()?),
             "-k" | "--key" => return Err(Failure::Usage("`--key` is given twice".to_owned())),
-            "-o" | "--output" => {
+            "--output" => {
                 form = match value()?.as_str() {
                     "table" => Form::Table,
                     "json" => Form::Json,

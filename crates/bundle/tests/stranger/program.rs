@@ -61,7 +61,7 @@ fn exit_codes_are_those_of_the_table() {
 fn a_bundle_is_read_from_standard_input() {
     let bundle = Given::ledger(12).parts().write();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ascribe-verify"))
-        .args(["-o", "json", "-"])
+        .args(["--output", "json", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
