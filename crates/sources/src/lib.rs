@@ -25,7 +25,7 @@ pub use moment::{Moment, UnreadableMoment, Zone};
 pub use read::{ReadRecord, ReadReject, Reading, Received, UnreadPart, read, read_reject};
 pub use reject::{Reject, RejectReason};
 pub use reread::CapturedReader;
-pub use secrets::{Placeholder, Withheld, placeholders, secret_rules};
+pub use secrets::{Placeholder, Withheld, placeholders, secret_rules, withheld_keys};
 pub use source::{
     ContentIdentity, Context, Entry, KeyDeclaration, Part, SecretField, Source, Transform, Unreadable,
 };

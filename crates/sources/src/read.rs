@@ -7,19 +7,21 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ascribe_model::Event;
+use ascribe_model::{CoverageHint, Event};
 
 use crate::canonical::event_id;
 use crate::json::{AtEnd, Prefix, Tape, Value};
 use crate::look_alike::look_alike;
 use crate::names::{DuplicateName, check_names};
 use crate::reject::{Reject, RejectReason};
-use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped, raw_spans};
+use crate::secrets::{self, Document, Fields, Wholeness, Withheld, Wrapped, raw_spans, shown_tokens};
 use crate::source::{Context, Entry, Part, Source, Unreadable};
 
 /// Names of an unknown object that a reject shows, and how long they may be.
 const NAMES_SHOWN_MAX: usize = 5;
 const NAME_SHOWN_MAX: usize = 40;
+/// Most tokens that an event lists because its record showed them. Real records show one or two.
+const SHOWN_TOKENS_MAX: usize = 256;
 
 /// What came of reading.
 #[derive(Clone, Debug)]
@@ -308,7 +310,25 @@ pub(crate) fn event_of_part(
         Content::Text(text) => text.state.as_ref().map(|_| text.root()).map_err(Unreadable::clone)?,
     };
     let event = (source.event)(&Entry { event: object, record, holder: part.holder, context })?;
-    Ok(event.map(|event| Event { id: event_id(source, &event, object), ..event.with_parents() }))
+    Ok(event.map(|event| {
+        let mut event = Event { id: event_id(source, &event, object), ..event.with_parents() };
+        add_shown_tokens(object, &mut event);
+        event
+    }))
+}
+
+/// Lists the tokens that the record showed, so that other records of them are found. They are not among the parents: a
+/// token that a text mentions handed out nothing.
+fn add_shown_tokens(object: Value<'_>, event: &mut Event) {
+    let shown = shown_tokens(object.raw());
+    let left_out = shown.len().saturating_sub(SHOWN_TOKENS_MAX);
+    event.keys.extend(shown.into_iter().take(SHOWN_TOKENS_MAX));
+    if left_out > 0 {
+        event.coverage_hints.push(CoverageHint {
+            kind: "tokens_not_listed".to_owned(),
+            note: format!("the record shows {left_out} more tokens than are listed as keys"),
+        });
+    }
 }
 
 /// Rejects whole JSON: its secrets are found by the names of members and by format.

@@ -20,17 +20,16 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
+use ascribe_model::{Form, Key, KeyKind, Role, Trust};
 
 pub(crate) use lexical::{Wholeness, cuts_in_bytes};
 pub(crate) use placeholder::placeholder_spans;
 pub use placeholder::{Placeholder, placeholders};
 use token::{FORMATS, Found, Search};
 
+use crate::identifiers::Sha256Digest;
 use crate::json::{Decoded, Units, Value};
-use crate::source::{SecretField, Source, Transform};
+use crate::source::{KeyDeclaration, SecretField, Source, Transform};
 
 /// A value that was withheld.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +111,46 @@ static HALVES: LazyLock<[AhoCorasick; 2]> = LazyLock::new(|| {
     let (first, second) = anchors.split_at(anchors.len() / 2);
     [first, second].map(|half| automaton(half.iter().copied()))
 });
+
+/// Name in placeholders of [`Transform::Sha256Base64`].
+const SHA256_BASE64: &str = "sha256_b64";
+
+/// The key kinds that any event may list, because a rule keeps a hash of what it withholds.
+pub fn withheld_keys() -> Vec<KeyDeclaration> {
+    let meaning = "Base64 of the SHA-256 of a token that stood somewhere in the record and was withheld.";
+    let kinds: BTreeSet<_> = hashing_rules().map(|(_, kind)| kind).collect();
+    kinds.into_iter().map(|kind| KeyDeclaration { kind, meaning }).collect()
+}
+
+/// The rules that keep a hash, each with the kind of key that the hash is.
+fn hashing_rules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let fields = crate::SOURCES.iter().flat_map(|source| source.secrets);
+    let fields = fields.map(|field| (field.rule, field.transform));
+    let formats = FORMATS.iter().map(|format| (format.rule, format.transform));
+    fields.chain(formats).filter_map(|(rule, transform)| match transform {
+        Transform::Sha256Base64 { key } => Some((rule, key)),
+        Transform::Nothing | Transform::JwtId => None,
+    })
+}
+
+/// The tokens of which the captured bytes of an event keep a hash, as keys. Whoever wrote such a text, or a placeholder
+/// itself, chose it: so it says what was shown, and proves nothing.
+pub(crate) fn shown_tokens(captured: &[u8]) -> BTreeSet<Key> {
+    let kept = placeholders(captured).into_iter().filter_map(|(_, placeholder)| {
+        let (SHA256_BASE64, hash) = placeholder.kept? else { return None };
+        let (_, kind) = hashing_rules().find(|(rule, _)| *rule == placeholder.rule)?;
+        Some(Key {
+            role: Role::Presented,
+            kind: KeyKind::new(kind),
+            scope: String::new(),
+            value: Sha256Digest::read_base64(hash)?.to_base64(),
+            form: Form::Sha256Base64,
+            trust: Trust::SelfAsserted,
+            at: None,
+        })
+    });
+    kept.collect()
+}
 
 /// The name of every rule, sorted.
 pub fn secret_rules() -> Vec<&'static str> {
@@ -330,7 +369,7 @@ impl Cut {
         let kept = match transform {
             Transform::Nothing => None,
             Transform::JwtId => token::jwt_id(secret).map(|id| ("jti", id)),
-            Transform::Sha256Base64 => Some(("sha256_b64", STANDARD.encode(Sha256::digest(secret)))),
+            Transform::Sha256Base64 { .. } => Some((SHA256_BASE64, Sha256Digest::of(secret).to_base64())),
         };
         Self { span, rule, kept, quote: "", priority: FIELD_PRIORITY }
     }

@@ -73,8 +73,11 @@ pub enum Transform {
     Nothing,
     /// The `jti` claim of a JWT, if it has one.
     JwtId,
-    /// Base64 of the SHA-256 of the secret, as GitHub's `hashed_token`.
-    Sha256Base64,
+    /// Base64 of the SHA-256 of the secret, as GitHub's `hashed_token`. The event lists it as a key of the kind `key`.
+    Sha256Base64 {
+        /// The kind, such as `github.token`.
+        key: &'static str,
+    },
 }
 
 /// Where one event of a record is.

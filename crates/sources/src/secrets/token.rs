@@ -69,13 +69,13 @@ pub(super) const FORMATS: &[TokenFormat] = &[
     TokenFormat {
         rule: "token.github",
         anchors: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
-        transform: Transform::Sha256Base64,
+        transform: Transform::Sha256Base64 { key: "github.token" },
         shape: run(is_word, 36),
     },
     TokenFormat {
         rule: "token.github",
         anchors: &["github_pat_"],
-        transform: Transform::Sha256Base64,
+        transform: Transform::Sha256Base64 { key: "github.token" },
         shape: run(is_word, 60),
     },
     plain("token.vault", &["hvs.", "hvb.", "hvr."], run(is_url_safe, 24)),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ascribe_sources::{RejectReason, SOURCES, secret_rules};
+use ascribe_sources::{RejectReason, SOURCES, secret_rules, withheld_keys};
 use serde_json::Value;
 
 use crate::fixtures;
@@ -51,13 +51,16 @@ fn key_kinds() -> String {
     let mut kinds = BTreeMap::<_, Vec<_>>::new();
     for source in SOURCES {
         for key in source.keys {
-            kinds.entry(key.kind).or_default().push((source.id, key.meaning));
+            kinds.entry(key.kind).or_default().push((format!("`{}`", source.id), key.meaning));
         }
+    }
+    for key in withheld_keys() {
+        kinds.entry(key.kind).or_default().push(("every source".to_owned(), key.meaning));
     }
     let mut table = "| kind | source | value |\n|---|---|---|\n".to_owned();
     for (kind, meanings) in kinds {
         for (source, meaning) in meanings {
-            writeln!(table, "| `{kind}` | `{source}` | {meaning} |").unwrap();
+            writeln!(table, "| `{kind}` | {source} | {meaning} |").unwrap();
         }
     }
     table

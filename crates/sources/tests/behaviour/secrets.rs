@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ascribe_model::{Form, Role, Trust};
+use ascribe_sources::identifiers::Sha256Digest;
 use ascribe_sources::json::{AtEnd, Prefix, Tape};
 use ascribe_sources::{Context, Placeholder, Reject, RejectReason, read_reject};
 use base64::Engine as _;
@@ -524,4 +526,54 @@ fn secret_like() -> impl Strategy<Value = String> {
         fragments.push(text.to_owned());
     }
     prop::collection::vec(prop::sample::select(fragments), 0..8).prop_map(|fragments| fragments.concat())
+}
+
+#[test]
+fn a_token_that_a_record_of_any_source_shows_is_a_key_of_its_event() {
+    let token = "ghp_EXAMPLEexample0000EXAMPLEexample0000";
+    let hash = Sha256Digest::of(token.as_bytes()).to_base64();
+    for input in [
+        format!(
+            r#"{{"eventVersion":"1.11","eventSource":"s3.amazonaws.com","eventName":"PutObject","userIdentity":{{"type":"AWSService"}},"userAgent":"curl {token}"}}"#
+        ),
+        format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a","stage":"ResponseComplete","verb":"get","requestURI":"/x?token={token}","user":{{"username":"jane"}}}}"#
+        ),
+        format!(
+            r#"{{"action":"api.request","actor":"mona","org":"octo","created_at":1787390400000,"query_string":"access_token={token}"}}"#
+        ),
+    ] {
+        let whole = read_input(input.as_bytes(), &Context { scope: Some("test") });
+        let events = whole.events();
+        let shown: Vec<_> =
+            events.iter().flat_map(|event| &event.keys).filter(|key| key.value == hash).collect();
+        assert_eq!(shown.len(), 1, "{input}");
+        assert_eq!(shown[0].kind.name(), "github.token");
+        assert_eq!(
+            (shown[0].role, shown[0].trust, shown[0].form),
+            (Role::Presented, Trust::SelfAsserted, Form::Sha256Base64)
+        );
+        assert!(
+            !events
+                .iter()
+                .flat_map(|event| &event.keys)
+                .any(|key| key.role == Role::Parent && key.value == hash)
+        );
+    }
+}
+
+#[test]
+fn an_event_lists_a_bounded_number_of_tokens_and_says_how_many_it_leaves_out() {
+    let tokens: Vec<_> =
+        (0..300).map(|number| format!("\"ghp_EXAMPLEexample0000EXAMPLEexample{number:04}\"")).collect();
+    let input = format!(
+        r#"{{"action":"api.request","actor":"mona","org":"octo","created_at":1787390400000,"labels":[{}]}}"#,
+        tokens.join(",")
+    );
+    let whole = read_input(input.as_bytes(), &Context::default());
+    let events = whole.events();
+    let shown = events[0].keys.iter().filter(|key| key.kind.name() == "github.token").count();
+    assert_eq!(shown, 256);
+    let hints: Vec<_> = events[0].coverage_hints.iter().map(|hint| hint.note.as_str()).collect();
+    assert_eq!(hints, ["the record shows 44 more tokens than are listed as keys"]);
 }
