@@ -10,13 +10,10 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Events are made by one thread and freed by another, which the system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    cli::exit_code(cli::run(&arguments))
+    cli::exit_code(cli::run(&cli::arguments()))
 }

@@ -213,6 +213,24 @@ impl Workspace {
         write(&path, &text)
     }
 
+    /// The settings in force.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the settings name the anchor's folder, rather than leaving it at its default.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when the settings cannot be read again.
+    pub fn states_anchor(&self) -> Result<bool, WorkspaceError> {
+        let path = self.root.join(SETTINGS_FILE);
+        let text = fs::read_to_string(&path)
+            .map_err(|source| WorkspaceError::File { path: shown(&path), source })?;
+        let table: toml::Table = toml::from_str(&text)
+            .map_err(|source| WorkspaceError::Settings { path: shown(&path), source: Box::new(source) })?;
+        Ok(table.contains_key("anchor"))
+    }
+
     /// Folders of the ledger and its anchor.
     pub fn ledger_paths(&self) -> LedgerPaths {
         LedgerPaths::new(self.root.join("ledger"), self.root.join(&self.settings.anchor))

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ascribe_model::Verdict;
 
+use super::colour;
 use super::escape::terminal;
 
 /// How a command ends. One table for every program of this project.
@@ -88,20 +89,33 @@ pub fn say(text: &str) {
     drop(writeln!(io::stderr().lock(), "{}", terminal(text)));
 }
 
-/// Whether somebody watches standard error.
+/// Select Graphic Rendition (ECMA-48 §8.3.117), as `clap` colours its own messages.
+const RED: &str = "\u{1b}[1;31m";
+const GREEN: &str = "\u{1b}[1;32m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// The same behind a label, which is coloured where colours are wanted.
+fn say_labelled(label: &str, colour: &str, text: &str) {
+    let (on, _) = colour::on_standard_error();
+    let label = if on { format!("{colour}{label}{PLAIN}") } else { label.to_owned() };
+    drop(writeln!(io::stderr().lock(), "{label} {}", terminal(text)));
+}
+
+/// Whether somebody watches standard error, on a terminal on which a line can be drawn again.
 pub fn somebody_watches() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && !colour::is_dumb()
 }
 
 /// Tells what failed, its causes, and what to do.
 pub fn report(failure: &Failure) {
-    say(&format!("error: {}", failure.error));
+    say_labelled("error:", RED, &failure.error.to_string());
     let mut cause = failure.error.source();
     while let Some(error) = cause {
         say(&format!("  caused by: {error}"));
         cause = error.source();
     }
     if let Some(hint) = &failure.hint {
-        say(&format!("\nhint: {hint}"));
+        say("");
+        say_labelled("hint:", GREEN, hint);
     }
 }

@@ -1,6 +1,8 @@
 //! The command line: arguments in, text out. What a command does is in `ops`; here it is only asked and shown.
 
 mod answer_text;
+mod colour;
+mod comfort;
 mod csv;
 mod demo;
 mod escape;
@@ -20,7 +22,8 @@ mod upkeep;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use messages::{Exit, Failure};
 
@@ -37,6 +40,9 @@ pub struct Arguments {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+    /// Which of the options were given
+    #[arg(skip)]
+    given: Given,
 }
 
 /// Form of a result.
@@ -50,6 +56,18 @@ pub enum Output {
     Jsonl,
     /// Rows, for spreadsheets
     Csv,
+}
+
+impl Output {
+    /// The form as the option has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
 }
 
 /// Everything that the program can do.
@@ -85,6 +103,14 @@ pub enum Command {
     Rebuild,
     /// Put the store in the order of questions: by day and by who acted, a million entries at a time
     Compact,
+    /// Look the evidence folder over: keys, disk, ledger, store, clock; what is wrong, and the command that mends it
+    Doctor,
+    /// The settings
+    Config(comfort::ConfigArguments),
+    /// Print a script that completes commands in a shell
+    Completions(comfort::CompletionsArguments),
+    /// Print a manual page, for `man -l -`
+    Man(comfort::ManArguments),
     /// Walk through a sample incident in a temporary ledger
     Demo(demo::DemoArguments),
 }
@@ -101,7 +127,7 @@ Details are in `--output json`.";
 
 /// Runs the command that was asked for.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let asked = Asked { evidence: &arguments.evidence, output: arguments.output };
+    let asked = Asked { evidence: &arguments.evidence, output: arguments.output, given: arguments.given };
     match &arguments.command {
         Command::Init(init) => upkeep::init(&asked, init),
         Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
@@ -118,6 +144,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Verify => upkeep::verify(&asked),
         Command::Rebuild => upkeep::rebuild(&asked),
         Command::Compact => upkeep::compact(&asked),
+        Command::Doctor => comfort::doctor(&asked),
+        Command::Config(config) => comfort::config(&asked, config),
+        Command::Completions(completions) => comfort::completions(completions),
+        Command::Man(man) => comfort::man(man),
         Command::Demo(demo) => demo::demo(&asked, demo),
     }
 }
@@ -126,6 +156,30 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 struct Asked<'a> {
     evidence: &'a std::path::Path,
     output: Output,
+    given: Given,
+}
+
+/// Which of the global options were given, rather than left at their defaults.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    evidence: bool,
+    output: bool,
+}
+
+impl Given {
+    fn of(matches: &ArgMatches) -> Self {
+        let given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        Self { evidence: given("evidence"), output: given("output") }
+    }
+}
+
+/// Reads the arguments of this process. Where they cannot be read, the process ends with a message that says so.
+pub fn arguments() -> Arguments {
+    let matches = Arguments::command().get_matches();
+    match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => Arguments { given: Given::of(&matches), ..arguments },
+        Err(error) => error.format(&mut Arguments::command()).exit(),
+    }
 }
 
 /// Exit code of the process.

@@ -3,6 +3,7 @@
 mod asserted;
 mod config;
 mod demo;
+mod doctor;
 mod evidence;
 mod export;
 mod ingest;
@@ -10,16 +11,19 @@ mod pages;
 mod policy_check;
 mod questions;
 mod redactions;
+mod settings;
 mod skew;
 mod subject;
 mod upkeep;
 
 pub use demo::{DEMO_STEPS, Demo, DemoError};
+pub use doctor::{Finding, State, doctor};
 pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
 pub use questions::{QuestionError, chain, lifecycle, show, sources, timeline, who};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
+pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

@@ -71,12 +71,12 @@ pub struct Named {
 /// Every key that `text` names, of any kind and scope: exactly, or by a beginning that only one value has.
 pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, QuestionError> {
     let readings = readings(text);
-    let named =
+    let keys_of =
         |found: Vec<Found>| found.into_iter().map(|it| Named { key: it.key, event_at: None }).collect();
     for wanted in &readings {
         let exact = fitting(wanted, evidence.store.find(wanted.value))?;
         if !exact.is_empty() {
-            return Ok(named(exact));
+            return Ok(keys_of(exact));
         }
     }
     let events = events_begun(evidence, &readings)?;
@@ -86,7 +86,7 @@ pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, Que
         match (values.len(), events.as_slice()) {
             (0, []) => {}
             (0, [one]) => return Ok(vec![event_named(evidence, one)]),
-            (1, []) => return Ok(named(begun)),
+            (1, []) => return Ok(keys_of(begun)),
             _ => {
                 let ids = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
                 let names = begun.iter().map(|found| found.key.to_string()).chain(ids).collect();

@@ -11,6 +11,7 @@
 mod answers;
 mod bad_input;
 mod capture;
+mod comfort;
 mod crash;
 mod enrichment;
 mod export;

@@ -1,0 +1,429 @@
+//! Looks over an evidence folder: can it be written, are its keys kept, does the ledger agree with its anchor, is the
+//! store up to it, is there room, is the clock sane. It changes nothing but for a file that it writes and removes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ascribe_ledger::{Reader, SignedCheckpoint, VerifierKey};
+use ascribe_model::{SourceRef, Timestamp};
+use ascribe_store::Store;
+
+use super::upkeep::parser_versions;
+use crate::capture::Capture;
+use crate::workspace::Workspace;
+
+/// Free space below which an ingest may soon stop, in bytes.
+const ROOM_SCARCE: u64 = 1 << 30;
+/// Free space below which nothing should be taken in, in bytes.
+const ROOM_NONE: u64 = 64 << 20;
+/// How far a clock may be off before it is said, in nanoseconds: five minutes.
+const CLOCK_TOLERANCE_NS: i64 = 300_000_000_000;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub state: State,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The command that mends it, or what to do where no command does.
+    pub fix: Option<String>,
+}
+
+/// How one thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// In order.
+    Good,
+    /// In order, and could be better.
+    Advice,
+    /// It could not be found out.
+    Unknown,
+    /// Not in order.
+    Broken,
+}
+
+impl State {
+    /// The state in one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Advice => "advice",
+            Self::Unknown => "unknown",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Looks over the evidence in `root`; `now` is the time by this machine's clock.
+pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
+    let workspace = match Workspace::open(root) {
+        Ok(workspace) => workspace,
+        Err(error) => {
+            let fix = Some(error.hint().to_owned());
+            return vec![Finding { what: "folder", state: State::Broken, why: with_causes(&error), fix }];
+        }
+    };
+    let look = Look { root, workspace, now };
+    let mut findings = vec![good("folder", format!("`{}` holds evidence", shown(root)))];
+    findings.push(look.writing());
+    findings.push(look.room());
+    findings.extend(look.keys());
+    findings.push(look.capture());
+    let key = look.workspace.verifier_key();
+    match &key {
+        Ok(key) => findings.push(look.ledger(key)),
+        Err(error) => findings.push(broken("ledger", with_causes(error), error.hint().to_owned())),
+    }
+    findings.push(look.anchor_apart());
+    let reader = key.ok().and_then(|key| Reader::open(&look.workspace.ledger_paths(), &key).ok());
+    match reader {
+        Some(reader) => {
+            findings.push(look.clock(&reader));
+            findings.extend(look.store(&reader));
+        }
+        None => findings.push(Finding {
+            what: "store",
+            state: State::Unknown,
+            why: "it can be compared with a ledger that opens only".to_owned(),
+            fix: Some(look.command("verify")),
+        }),
+    }
+    findings
+}
+
+/// What is looked at.
+struct Look<'a> {
+    root: &'a Path,
+    workspace: Workspace,
+    now: Timestamp,
+}
+
+impl Look<'_> {
+    /// Whether a file can be written and made durable here.
+    fn writing(&self) -> Finding {
+        let attempt = || {
+            let mut file = tempfile::Builder::new().prefix(".ascribe-doctor-").tempfile_in(self.root)?;
+            file.write_all(b"written by ascribe doctor; may be removed")?;
+            file.as_file().sync_all()?;
+            file.close()?;
+            fs::File::open(self.root)?.sync_all()
+        };
+        match attempt() {
+            Ok(()) => good("writing", "a file was written, synced and removed".to_owned()),
+            Err(error) => broken(
+                "writing",
+                format!("a file cannot be written and synced: {error}"),
+                format!("ls -ld {}; df {}", quoted(self.root), quoted(self.root)),
+            ),
+        }
+    }
+
+    fn room(&self) -> Finding {
+        let room = match rustix::fs::statvfs(self.root) {
+            Ok(room) => room,
+            Err(error) => {
+                return unknown("room", format!("the system does not say how much is free: {error}"));
+            }
+        };
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let why = format!("{} MiB are free", free >> 20);
+        let fix = || format!("df {}", quoted(self.root));
+        match free {
+            0..ROOM_NONE => broken("room", why, fix()),
+            ROOM_NONE..ROOM_SCARCE => advice("room", why, fix()),
+            _ => good("room", why),
+        }
+    }
+
+    /// Whether the keys are there, belong together, and are their owner's alone.
+    fn keys(&self) -> Vec<Finding> {
+        let mut findings = vec![match (self.workspace.signing_key(), self.workspace.verifier_key()) {
+            (Err(error), _) | (_, Err(error)) => broken("keys", with_causes(&error), error.hint().to_owned()),
+            (Ok(signing), Ok(verifier)) if *signing.verifier() != verifier => broken(
+                "keys",
+                "the verifier key is not that of the signing key".to_owned(),
+                "restore `keys/` from its backup".to_owned(),
+            ),
+            (Ok(signing), Ok(_)) => good("keys", format!("they sign and verify `{}`", signing.origin())),
+        }];
+        let folder = self.root.join("keys");
+        findings.push(match open_keys(&folder) {
+            Ok(open) if open.is_empty() => {
+                good("key files", "private keys are readable by their owner only".to_owned())
+            }
+            Ok(open) => {
+                let names: Vec<String> = open.iter().map(|path| quoted(path)).collect();
+                let why = "somebody else than their owner may read or write private keys".to_owned();
+                broken("key files", why, format!("chmod 600 {}", names.join(" ")))
+            }
+            Err(error) => unknown("key files", format!("cannot look into `{}`: {error}", shown(&folder))),
+        });
+        findings
+    }
+
+    fn capture(&self) -> Finding {
+        match Capture::open(self.root) {
+            Ok(capture) => match capture.version() {
+                Some(version) => good("capture policy", format!("{version} is in force")),
+                None => good("capture policy", "none; secrets are cut out all the same".to_owned()),
+            },
+            Err(error) => broken("capture policy", with_causes(&error), error.hint().to_owned()),
+        }
+    }
+
+    /// Whether the published checkpoint verifies and agrees with the anchor.
+    fn ledger(&self, key: &VerifierKey) -> Finding {
+        let paths = self.workspace.ledger_paths();
+        let open = |path: PathBuf| {
+            let note = fs::read(&path).map_err(|error| format!("cannot read `{}`: {error}", shown(&path)))?;
+            SignedCheckpoint::open(&note, key)
+                .map_err(|refused| format!("`{}` is refused: {}", shown(&path), with_causes(&refused)))
+        };
+        let (published, anchor) = match (open(paths.published_checkpoint()), open(paths.anchor_checkpoint()))
+        {
+            (Ok(published), Ok(anchor)) => (published, anchor),
+            (Err(why), _) | (_, Err(why)) => return broken("ledger", why, self.command("verify")),
+        };
+        let (size, last) = (published.size(), anchor.size());
+        if size > last || (size == last && published.root() != anchor.root()) {
+            let why = format!(
+                "its checkpoint over {size} entries is not the one over {last} in the anchor: one of them was put back or rewritten"
+            );
+            return broken("ledger", why, self.command("verify"));
+        }
+        if size < last {
+            let why = format!(
+                "its checkpoint has {size} entries, the anchor {last}: it was put back, or a writer was stopped before it published"
+            );
+            return broken("ledger", why, self.command("sources"));
+        }
+        good("ledger", format!("its checkpoint over {size} entries is signed and is the anchor's"))
+    }
+
+    /// Whether the anchor would survive the ledger being put back.
+    fn anchor_apart(&self) -> Finding {
+        let paths = self.workspace.ledger_paths();
+        let anchor = paths.anchor_checkpoint();
+        let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
+        match (device(&paths.published_checkpoint()), device(&anchor)) {
+            (Ok(ledger), Ok(kept)) if ledger != kept => {
+                good("anchor", format!("`{}` is on another volume", shown(&anchor)))
+            }
+            (Ok(_), Ok(_)) => {
+                let folder = anchor.parent().unwrap_or(&anchor);
+                advice(
+                    "anchor",
+                    "it is on the volume of the ledger: put back together with it, it guards nothing"
+                        .to_owned(),
+                    format!(
+                        "cp -a {} /other/volume/anchor, then set `anchor = \"/other/volume/anchor\"` in {}",
+                        quoted(folder),
+                        quoted(&self.root.join(crate::workspace::SETTINGS_FILE))
+                    ),
+                )
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                unknown("anchor", format!("cannot tell where it is: {error}"))
+            }
+        }
+    }
+
+    /// Whether this machine's clock contradicts what the ledger has seen.
+    fn clock(&self, reader: &Reader) -> Finding {
+        let Some(last) = reader.size().checked_sub(1) else {
+            return good("clock", format!("it says {}; the ledger has nothing to compare", self.now));
+        };
+        let received = match reader.entry(last) {
+            Ok(entry) => Timestamp::from_nanoseconds(entry.envelope().received_at),
+            Err(error) => return unknown("clock", with_causes(&error)),
+        };
+        if received > self.now.plus_nanoseconds(CLOCK_TOLERANCE_NS) {
+            return broken(
+                "clock",
+                format!(
+                    "it says {}, and the last entry was received at {received}, which is later",
+                    self.now
+                ),
+                "timedatectl status".to_owned(),
+            );
+        }
+        good("clock", format!("it says {}; the last entry was received at {received}", self.now))
+    }
+
+    fn store(&self, reader: &Reader) -> Vec<Finding> {
+        let rebuild = || self.command("rebuild");
+        let store = match Store::open(&self.workspace.store_path()) {
+            Ok(store) => store,
+            Err(error) => return vec![broken("store", with_causes(&error), rebuild())],
+        };
+        if *store.parsers() != parser_versions() {
+            let why = "it was derived by parsers of other versions than this program's".to_owned();
+            return vec![broken("store", why, rebuild())];
+        }
+        let behind = reader.size().saturating_sub(store.folded());
+        let mut findings = vec![match behind {
+            _ if store.folded() > reader.size() => {
+                broken("store", "it has folded more entries than the ledger has".to_owned(), rebuild())
+            }
+            0 => good("store", "it is up to the ledger".to_owned()),
+            behind => advice(
+                "store",
+                format!("{behind} entries are not in it yet; the next question folds them"),
+                self.command("sources"),
+            ),
+        }];
+        let (mut opened, mut closed) = (0, 0);
+        for segment in store.summaries() {
+            opened += segment.objects_opened;
+            closed += segment.objects_closed;
+        }
+        if opened > closed {
+            let why = format!("{} of {opened} were not read to their end", opened - closed);
+            findings.push(advice("objects", why, self.command("ingest PATH, with the same paths again")));
+        }
+        findings.extend(self.streams(&store));
+        findings
+    }
+
+    /// When each stream was last heard of. How long a stream may be silent nobody has said, so none is called late.
+    fn streams(&self, store: &Store) -> Vec<Finding> {
+        let mut last: BTreeMap<&SourceRef, Option<Timestamp>> = BTreeMap::new();
+        for part in store.summaries().flat_map(|segment| &segment.streams) {
+            let known = last.entry(&part.stream).or_default();
+            *known = (*known).max(part.events.last);
+        }
+        if last.is_empty() {
+            let why = "nothing has been taken in yet".to_owned();
+            return vec![advice("streams", why, self.command("ingest PATH"))];
+        }
+        last.into_iter().map(|(stream, last)| self.stream(stream, last)).collect()
+    }
+
+    fn stream(&self, stream: &SourceRef, last: Option<Timestamp>) -> Finding {
+        let Some(last) = last else {
+            return unknown("stream", format!("{stream}: none of its events states a time"));
+        };
+        if last > self.now.plus_nanoseconds(CLOCK_TOLERANCE_NS) {
+            return advice(
+                "stream",
+                format!("{stream}: its last event is at {last}, which this machine's clock has not reached"),
+                "compare the clocks of both machines; answers go by what the records say".to_owned(),
+            );
+        }
+        good("stream", format!("{stream}: last event at {last}, {} ago", ago(last.distance(self.now))))
+    }
+
+    /// A command on this evidence.
+    fn command(&self, rest: &str) -> String {
+        format!("ascribe -e {} {rest}", quoted(self.root))
+    }
+}
+
+/// Private keys that others than their owner may read or write, sorted.
+fn open_keys(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut open = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_private = entry.path().extension().is_some_and(|ending| ending == "key");
+        if is_private && entry.metadata()?.permissions().mode() & 0o077 != 0 {
+            open.push(entry.path());
+        }
+    }
+    open.sort();
+    Ok(open)
+}
+
+fn good(what: &'static str, why: String) -> Finding {
+    Finding { what, state: State::Good, why, fix: None }
+}
+
+fn advice(what: &'static str, why: String, fix: String) -> Finding {
+    Finding { what, state: State::Advice, why, fix: Some(fix) }
+}
+
+fn broken(what: &'static str, why: String, fix: String) -> Finding {
+    Finding { what, state: State::Broken, why, fix: Some(fix) }
+}
+
+fn unknown(what: &'static str, why: String) -> Finding {
+    Finding { what, state: State::Unknown, why, fix: None }
+}
+
+/// A length of time in its largest whole unit.
+fn ago(nanoseconds: u64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    if !path.is_empty() && path.bytes().all(is_plain) {
+        return path.into_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::ingest::Silent;
+    use crate::ops::{IngestRequest, ingest, init};
+
+    #[test]
+    fn a_clock_that_is_behind_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("evidence");
+        init(&root, "example.com/ledger").unwrap();
+        let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident/AWSLogs");
+        let paths = [samples.to_owned()];
+        let request =
+            IngestRequest { paths: &paths, scope: None, workers: NonZeroUsize::MIN, progress: &Silent };
+        ingest(&root, &request).unwrap();
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let states: BTreeMap<&str, State> =
+            doctor(&root, now).into_iter().map(|finding| (finding.what, finding.state)).collect();
+        assert_eq!((states["clock"], states["stream"]), (State::Broken, State::Advice), "{states:?}");
+    }
+
+    #[test]
+    fn lengths_and_paths_are_readable() {
+        for (seconds, expected) in
+            [(1, "1 second"), (59, "59 seconds"), (3_600, "1 hour"), (200_000, "2 days")]
+        {
+            assert_eq!(ago(seconds * 1_000_000_000), expected);
+        }
+        assert_eq!(quoted(Path::new("/a/b-c.d")), "/a/b-c.d");
+        assert_eq!(quoted(Path::new("it's here")), r"'it'\''s here'");
+    }
+}
