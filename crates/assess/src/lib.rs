@@ -7,6 +7,7 @@
 //! key kinds, the engine does not), no clock, no file, no Merkle tree and no Parquet.
 
 mod evidence;
+mod grading;
 mod identity;
 mod joins;
 mod kinds;
@@ -19,9 +20,11 @@ mod verdict;
 
 mod chain;
 mod lifecycle;
+mod session;
 mod timeline;
 mod who;
 mod who_is;
+mod why;
 
 pub use chain::{Direction, chain};
 pub use evidence::{
@@ -32,7 +35,9 @@ pub use joins::{End, JOINS, Join, Reach, Tie, Window};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use lifecycle::lifecycle;
 pub use naming::credential_name;
+pub use session::session;
 pub use timeline::{ROWS_DEFAULT, TimelineOptions, timeline};
 pub use trail::HOPS_MAX;
 pub use uncertainty::SKEW_NS;
 pub use who::{Subject, USES_MAX, who};
+pub use why::why;

@@ -64,9 +64,11 @@ impl Moment {
         }
     }
 
-    /// Whether one clock took both.
+    /// Whether one clock took both: the parts of one scope, such as the regions of an account, keep one time.
     pub(crate) fn shares_clock(&self, other: &Self) -> bool {
-        self.stream.is_some() && self.stream == other.stream
+        let clock =
+            |moment: &Self| moment.stream.as_ref().map(|stream| (stream.kind.clone(), stream.scope.clone()));
+        self.stream.is_some() && clock(self) == clock(other)
     }
 }
 

@@ -277,7 +277,7 @@ fn holding_of(
 
 /// Addresses that the recording systems saw, by first use. They tell where, never who: addresses are shared and
 /// translated, so no verdict rests on them.
-fn addresses(events: &[Arc<Event>]) -> Vec<AddressUse> {
+pub(crate) fn addresses(events: &[Arc<Event>]) -> Vec<AddressUse> {
     let mut by_address: BTreeMap<&str, Vec<Arc<Event>>> = BTreeMap::new();
     for event in events {
         for address in event.src_endpoint.addresses.iter().filter(|address| address.observed) {

@@ -6,7 +6,9 @@
 
 mod identity;
 mod lifecycle;
+mod session;
 mod timeline;
+mod why;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub use identity::{CredentialUse, IdentityDetail, IdentityName, LookAlike};
 pub use lifecycle::{LifecycleDetail, LifecycleMark, LifecycleStep, UseCounts};
+pub use session::{
+    AuthorityUse, Element, ElementKind, ElementState, EvidenceGrade, HandedOn, ResourceUse, SessionDetail,
+};
 pub use timeline::{BlindKind, BlindSpot, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow};
+pub use why::{WhyAct, WhyDetail, WhyRule};
 
 use crate::{Edge, Event, EventId, Identity, JoinGrade, KeyRef, SourceRef, Timestamp};
 
@@ -178,6 +184,10 @@ pub enum Details {
     Chain(Box<ChainDetail>),
     /// Rows of `timeline`.
     Timeline(Box<TimelineDetail>),
+    /// Rows of `session`.
+    Session(Box<SessionDetail>),
+    /// Rows of `why`.
+    Why(Box<WhyDetail>),
     /// Rows of `lifecycle`.
     Lifecycle(Box<LifecycleDetail>),
     /// Rows of `show`.

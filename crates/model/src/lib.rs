@@ -16,12 +16,13 @@ mod skew;
 mod time;
 
 pub use answer::{
-    AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, Basis, BlindKind, BlindSpot, Body,
-    ChainDetail, ChainHop, Claim, CredentialUse, Details, EntryState, EvidenceRef, Gap, Holder,
-    IdentityDetail, IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep, LookAlike, Premise,
-    ProofSide, Question, RedactionsDetail, RejectTally, Scope, ShowDetail, SourcesDetail, StreamSummary,
-    TimeSpan, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow, UseCounts, Verdict, WhoDetail,
-    Withheld, WithheldRule,
+    AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, AuthorityUse, Basis, BlindKind,
+    BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, Element, ElementKind,
+    ElementState, EntryState, EvidenceGrade, EvidenceRef, Gap, HandedOn, Holder, IdentityDetail,
+    IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep, LookAlike, Premise, ProofSide, Question,
+    RedactionsDetail, RejectTally, ResourceUse, Scope, SessionDetail, ShowDetail, SourcesDetail,
+    StreamSummary, TimeSpan, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow, UseCounts, Verdict,
+    WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};

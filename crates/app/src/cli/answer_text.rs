@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use super::escape::{line, terminal};
 use super::rows::{Rows, aligned, joined, word};
-use super::{Asked, Output, csv, identity_text, lifecycle_text, timeline_text};
+use super::{Asked, Output, csv, identity_text, lifecycle_text, session_text, timeline_text, why_text};
 
 /// The answer in the form that was asked for.
 pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
@@ -137,6 +137,8 @@ fn details_text(details: &Details, edges: &[Edge]) -> String {
             let names = identity_text::text(&who.identities);
             format!("\nHOLDERS (attribution: {})\n{table}{origin}{names}", who.attribution)
         }
+        Details::Why(why) => why_text::text(why),
+        Details::Session(session) => session_text::text(session),
         Details::Timeline(timeline) => timeline_text::text(timeline),
         Details::Lifecycle(life) => lifecycle_text::text(life),
         Details::Chain(chain) if chain.hops.is_empty() => String::new(),
@@ -173,6 +175,8 @@ fn rows_of(details: &Details, edges: &[Edge]) -> Rows {
         },
         Details::Who(who) => holder_rows(who),
         Details::Chain(chain) => hop_rows(&chain.hops, edges),
+        Details::Why(why) => why_text::rows(why),
+        Details::Session(session) => session_text::rows(session),
         Details::Timeline(timeline) => timeline_text::rows(timeline),
         Details::Lifecycle(life) => lifecycle_text::rows(life),
         Details::Show(show) => event_rows(show),

@@ -15,9 +15,11 @@ mod policy;
 mod questions;
 mod redactions;
 mod rows;
+mod session_text;
 mod skew;
 mod timeline_text;
 mod upkeep;
+mod why_text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +83,10 @@ pub enum Command {
     Who(questions::WhoArguments),
     /// Back to who started it, or forward to all that came of it; where the trail breaks
     Chain(questions::ChainArguments),
+    /// Why an act was allowed or a credential issued: who asked, who approved, which rule was in force
+    Why(questions::WhyArguments),
+    /// The use of one credential: by whom, from where, what was done to what, and how good the evidence is
+    Session(questions::SessionArguments),
     /// What an identity, a credential and what came of it did, across every system, with blind spots as rows
     Timeline(questions::TimelineArguments),
     /// When a credential was issued, changed and ended, and whether it was used after its end
@@ -133,6 +139,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
         Command::Who(who) => questions::who(&asked, who),
         Command::Chain(chain) => questions::chain(&asked, chain),
+        Command::Why(why) => questions::why(&asked, why),
+        Command::Session(session) => questions::session(&asked, session),
         Command::Timeline(timeline) => questions::timeline(&asked, timeline),
         Command::Lifecycle(lifecycle) => questions::lifecycle(&asked, lifecycle),
         Command::Show(show) => questions::show(&asked, show),

@@ -1,4 +1,4 @@
-//! Questions: `who`, `chain`, `timeline`, `lifecycle`, `show`, `sources`.
+//! Questions: `who`, `chain`, `why`, `session`, `timeline`, `lifecycle`, `show`, `sources`.
 
 use ascribe_assess::{Direction, Period, ROWS_DEFAULT, TimelineOptions};
 use ascribe_model::{Answer, Timestamp};
@@ -30,6 +30,22 @@ pub struct ChainArguments {
 /// Arguments of `lifecycle`.
 #[derive(Debug, Args)]
 pub struct LifecycleArguments {
+    /// A credential, an event, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
+    subject: String,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    /// An event, a credential, or any of their names; a beginning that only one of them has is enough
+    #[arg(value_parser = name)]
+    subject: String,
+}
+
+/// Arguments of `session`.
+#[derive(Debug, Args)]
+pub struct SessionArguments {
     /// A credential, an event, or any of their names; a beginning that only one of them has is enough
     #[arg(value_parser = name)]
     subject: String,
@@ -87,6 +103,14 @@ pub fn chain(asked: &Asked<'_>, arguments: &ChainArguments) -> Result<Exit, Fail
 
 pub fn lifecycle(asked: &Asked<'_>, arguments: &LifecycleArguments) -> Result<Exit, Failure> {
     show_answer(asked, &ops::lifecycle(asked.evidence, &arguments.subject)?)
+}
+
+pub fn why(asked: &Asked<'_>, arguments: &WhyArguments) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::why(asked.evidence, &arguments.subject)?)
+}
+
+pub fn session(asked: &Asked<'_>, arguments: &SessionArguments) -> Result<Exit, Failure> {
+    show_answer(asked, &ops::session(asked.evidence, &arguments.subject)?)
 }
 
 pub fn timeline(asked: &Asked<'_>, arguments: &TimelineArguments) -> Result<Exit, Failure> {

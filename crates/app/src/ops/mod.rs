@@ -22,7 +22,7 @@ pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
-pub use questions::{QuestionError, chain, lifecycle, show, sources, timeline, who};
+pub use questions::{QuestionError, chain, lifecycle, session, show, sources, timeline, who, why};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
 pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};

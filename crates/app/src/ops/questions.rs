@@ -88,6 +88,20 @@ pub fn lifecycle(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
     })
 }
 
+/// The bounded use of one credential, and how good the evidence of it is.
+pub fn session(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
+    ask(root, question("session", Some(subject)), Sought::Credential, |evidence, subject, question| {
+        ascribe_assess::session(evidence, subject, question)
+    })
+}
+
+/// Who asked, who approved, and which rule was in force.
+pub fn why(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
+    ask(root, question("why", Some(subject)), Sought::Credential, |evidence, subject, question| {
+        ascribe_assess::why(evidence, subject, question)
+    })
+}
+
 /// What an identity, a credential and what came of it did, in one order across all streams.
 pub fn timeline(root: &Path, subject: &str, options: TimelineOptions) -> Result<Answer, QuestionError> {
     let mut asked = question("timeline", Some(subject));

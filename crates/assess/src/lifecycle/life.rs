@@ -24,18 +24,18 @@ const SETS_MAX: usize = 4_096;
 const AFFECTED: [Role; 5] = [Role::Issued, Role::Ended, Role::Enabled, Role::Resource, Role::Step];
 
 /// Everything on record about one credential.
-pub(super) struct Life {
+pub(crate) struct Life {
     pub(super) marks: Vec<Mark>,
     /// Its uses by time, undated ones last.
-    pub(super) uses: Vec<Arc<Event>>,
+    pub(crate) uses: Vec<Arc<Event>>,
     /// Uses on record, read or not.
-    pub(super) used: u64,
+    pub(crate) used: u64,
     /// Other records that name it and were not read.
     pub(super) unread: u64,
     /// Who it speaks for.
-    pub(super) subject: Option<Identity>,
+    pub(crate) subject: Option<Identity>,
     /// When it came into being, as well as that is known.
-    pub(super) issued: Option<Moment>,
+    pub(crate) issued: Option<Moment>,
 }
 
 /// One effect on the credential.
@@ -61,7 +61,7 @@ pub(super) enum Means {
 
 impl Life {
     /// Reads what is on record about `credential`.
-    pub(super) fn read(evidence: &dyn Evidence, credential: &Credential) -> Result<Self, EvidenceError> {
+    pub(crate) fn read(evidence: &dyn Evidence, credential: &Credential) -> Result<Self, EvidenceError> {
         let uid = &credential.uid;
         let uses = evidence.events(uid, &[Role::Used, Role::Presented], USES_MAX)?;
         let affecting = evidence.events(uid, &AFFECTED, MARKS_MAX)?;
@@ -84,6 +84,12 @@ impl Life {
         }
         life.marks.sort_by_key(|mark| (mark.event.time.at.is_none(), mark.event.time.at, mark.event.id));
         Ok(life)
+    }
+
+    /// When its issue is recorded.
+    pub(crate) fn issued_at(&self) -> Option<ascribe_model::Timestamp> {
+        let mut issues = self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue);
+        issues.find_map(|mark| mark.event.time.at)
     }
 
     /// The subject that its issue names, else whom its first use names.

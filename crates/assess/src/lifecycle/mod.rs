@@ -12,7 +12,8 @@ use ascribe_model::{
 };
 
 use self::ends::{Declared, End, Late, Standing, declared, ends, late_uses};
-use self::life::{Life, Means};
+pub(crate) use self::life::Life;
+use self::life::Means;
 use self::rows::{mark_claims, same_name, steps};
 use crate::evidence::{EvidenceError, span_of};
 use crate::lineage::credential_in;
@@ -43,6 +44,12 @@ pub fn lifecycle(
         Some(credential) => life_of(evidence, &credential, question),
         None => Ok(no_credential(evidence, question)),
     }
+}
+
+/// The first of its ends that is surely its own, declared or on record.
+pub(crate) fn first_end(life: &Life) -> Option<Timestamp> {
+    let declared = declared(life);
+    ends(life, declared.as_ref()).iter().find(|end| end.is_certain).map(|end| end.at)
 }
 
 /// One credential's life, judged.
@@ -386,7 +393,7 @@ fn late_claim(late: &[&Late], what: &str) -> Option<Claim> {
     })
 }
 
-fn no_credential(evidence: &dyn Evidence, question: Question) -> Body {
+pub(crate) fn no_credential(evidence: &dyn Evidence, question: Question) -> Body {
     let settled_by = "asking about a credential that the event issued or ended".to_owned();
     let missing = "a credential: the record names none that was used".to_owned();
     Body {

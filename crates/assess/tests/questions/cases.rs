@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ascribe_assess::{Recorded, Subject, TimelineOptions, lifecycle, timeline, who};
+use ascribe_assess::{Recorded, Subject, TimelineOptions, lifecycle, session, timeline, who, why};
 use ascribe_model::{Body, Event, Question, Scope, TimeSpan};
 use serde_json::{Value, json};
 
@@ -66,6 +66,8 @@ fn answer(verb: &str, text: &str, events: &[Event]) -> Body {
     let evidence = Recorded::new(events.to_vec(), Scope { span, ..Scope::default() });
     match verb {
         "who" => who(&evidence, &subject, question).unwrap(),
+        "why" => why(&evidence, &subject, question).unwrap(),
+        "session" => session(&evidence, &subject, question).unwrap(),
         "timeline" => timeline(&evidence, &subject, TimelineOptions::default(), question).unwrap(),
         "lifecycle" => lifecycle(&evidence, &subject, question).unwrap(),
         other => panic!("nobody answers `{other}`"),
