@@ -46,14 +46,13 @@ pub enum Loss {
 impl Trial<'_> {
     /// Withholds as much as reading can do without.
     pub fn run(&self) -> Tried {
-        // What no list knows of first: without all of that, reading nearly always says the same.
+        // All of it is tried at once, which mostly settles it; then what no list knows of, apart from the rest.
         let known = |need: Option<Need>| (0..self.cuts.len()).filter(move |cut| self.cuts[*cut].need == need);
         let wanted: Vec<usize> = known(None).chain(known(Some(Need::Some))).collect();
         let first = known(None).count();
         let mut tried = Tried { stays: vec![true; self.cuts.len()], captured: None };
         let mut readings = 0;
-        let mut open: Vec<Range<usize>> = vec![first..wanted.len(), 0..first];
-        open.retain(|range| !range.is_empty());
+        let mut open: Vec<Range<usize>> = if wanted.is_empty() { Vec::new() } else { vec![0..wanted.len()] };
         while let Some(range) = open.pop() {
             let mut stays = tried.stays.clone();
             wanted[range.clone()].iter().for_each(|cut| stays[*cut] = false);
@@ -61,7 +60,8 @@ impl Trial<'_> {
             if let Some(captured) = self.without(&stays) {
                 tried = Tried { stays, captured: Some(captured) };
             } else if range.len() > 1 {
-                let middle = range.start + range.len() / 2;
+                let listed = (range.start < first && first < range.end).then_some(first);
+                let middle = listed.unwrap_or(range.start + range.len() / 2);
                 open.extend([middle..range.end, range.start..middle]);
             }
             if readings == READINGS_MAX {
