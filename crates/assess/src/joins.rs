@@ -103,6 +103,7 @@ pub enum Window {
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 86_400 * SECOND_NS;
 
 /// Every join, in order of preference: a later row for the same issued credential counts only where no earlier one
 /// gave a parent.
@@ -149,6 +150,33 @@ pub const JOINS: &[Join] = &[
         grade: JoinGrade::B,
         requires: Some("the default `username_template` of the AWS engine"),
         fails_when: "two requests for one role by callers of one display name come within the window, or somebody else makes a user or session under such a name",
+    },
+    Join {
+        id: "X-01",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Presented },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Claimed(Tie { kind: "github.repo", here: Role::Presented, there: &[Role::Resource] }),
+        grade: JoinGrade::A,
+        requires: Some(
+            "GitHub audit events `workflows.*`, and `role-session-name` set to the run id or `run_id` in the subject",
+        ),
+        fails_when: "the job writes the id of another run of its own repository into the session name",
+    },
+    Join {
+        id: "X-01",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Workload },
+        to: End { kind: "aws.access_key", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "github.oidc_subject", here: Role::Presented, there: &[Role::Step, Role::Workload] },
+            Window::While { longest_ns: 5 * DAY_NS },
+        ),
+        grade: JoinGrade::C,
+        requires: Some(
+            "GitHub audit events `workflows.prepared_workflow_job` and `workflows.completed_workflow_run`",
+        ),
+        fails_when: "two runs on one branch or environment overlap, or the record of one of them is missing",
     },
     Join {
         id: "AWS-2",
@@ -376,6 +404,29 @@ pub const JOINS: &[Join] = &[
         fails_when: "the audit device was enabled anew between wrapping and unwrapping",
     },
     Join {
+        id: "X-04",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Presented },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Claimed(Tie { kind: "github.repo", here: Role::Presented, there: &[Role::Resource] }),
+        grade: JoinGrade::A,
+        requires: Some("`claim_mappings` of the JWT role that map `run_id`"),
+        fails_when: "the role maps a claim of another issuer to that name",
+    },
+    Join {
+        id: "X-04",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Workload },
+        to: End { kind: "vault.*", role: Role::Issued },
+        reach: Reach::Beside(
+            Tie { kind: "github.oidc_subject", here: Role::Presented, there: &[Role::Step, Role::Workload] },
+            Window::While { longest_ns: 5 * DAY_NS },
+        ),
+        grade: JoinGrade::C,
+        requires: Some("`user_claim` or `claim_mappings` of the JWT role that keep `sub`"),
+        fails_when: "two runs on one branch or environment overlap, or the record of one of them is missing",
+    },
+    Join {
         id: "X-11",
         says: EdgeKind::Issued,
         from: End { kind: "k8s.credential", role: Role::Issued },
@@ -517,6 +568,78 @@ pub const JOINS: &[Join] = &[
         grade: JoinGrade::A,
         requires: None,
         fails_when: "the lease was named in the body of the request, where the device hashes it: that never equals the plain id",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "github.token", role: Role::Issued },
+        to: End { kind: "github.token", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the event that issued it does not name it by its hash",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::UsedAs,
+        from: End { kind: "github.token_id", role: Role::Issued },
+        to: End { kind: "github.token_id", role: Role::Used },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the id is zero or absent, or the token was regenerated under the same id",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.token", role: Role::Used },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller was signed in to the web: then only the account is named",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.token_id", role: Role::Used },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the caller was signed in to the web: then only the account is named",
+    },
+    Join {
+        id: "GH-2",
+        says: EdgeKind::Issued,
+        from: End { kind: "github.run", role: Role::Step },
+        to: End { kind: "github.run", role: Role::Issued },
+        reach: Reach::Step,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "the record of who started the run is older than the audit log goes back",
+    },
+    Join {
+        id: "GH-1",
+        says: EdgeKind::Issued,
+        from: End { kind: "*", role: Role::Actor },
+        to: End { kind: "github.*", role: Role::Issued },
+        reach: Reach::Within,
+        grade: JoinGrade::A,
+        requires: None,
+        fails_when: "who granted a token access to the organization is not who made it, or the account is an app that acts for many",
+    },
+    Join {
+        id: "X-30",
+        says: EdgeKind::Presented,
+        from: End { kind: "github.token", role: Role::Used },
+        to: End { kind: "github.token", role: Role::Presented },
+        reach: Reach::Equal,
+        grade: JoinGrade::A,
+        requires: Some(
+            "the record of the other system holds the token itself, which is withheld and leaves its hash",
+        ),
+        fails_when: "the token was printed by somebody who was not its holder: the edge says where it was seen, not who used it there",
     },
     Join {
         id: "X-09",

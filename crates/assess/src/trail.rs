@@ -180,7 +180,8 @@ impl Trail {
             (Node::Credential(_), true) => self.came += 1,
             (Node::Credential(_), false) => self.may_have_come += 1,
             (Node::Identity(_) | Node::Unresolved { .. }, _) => {
-                let scopes = if sure { &mut self.entered } else { &mut self.may_have_entered };
+                let entered = sure && step.edge.grade < JoinGrade::C;
+                let scopes = if entered { &mut self.entered } else { &mut self.may_have_entered };
                 scopes.extend(step.shown_by.iter().map(|event| event.source.scope.clone()));
             }
         }

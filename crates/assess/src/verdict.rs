@@ -72,7 +72,10 @@ fn sentence(edge: &Edge) -> String {
         (EdgeKind::Issued, Node::Identity(_)) => format!("{to} was issued at the request of {from}"),
         (EdgeKind::Issued, _) => format!("{to} was issued to a caller who used {from}"),
         (EdgeKind::UsedAs, _) => format!("{from} was used as {to}"),
-        (EdgeKind::Presented, _) => format!("{from} was presented as {to}"),
+        (EdgeKind::Presented, _) => match edge.grade {
+            JoinGrade::A | JoinGrade::B => format!("{from} was presented as {to}"),
+            JoinGrade::C | JoinGrade::D => format!("a record of {to} shows {from}"),
+        },
         (EdgeKind::OnBehalfOf, _) => match edge.grade {
             JoinGrade::A => format!("{from} acted as {to}"),
             _ => format!("{from} acted in a session that carries the name of {to}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ascribe_model::{
     Credential, CredentialClass, EdgeKind, EffectKind, Event, EventId, JoinGrade, Key, Node, Role, Status,
-    Timestamp, Verb,
+    Timestamp, Trust, Verb,
 };
 
 use super::beside::{Found, Search};
@@ -106,9 +106,7 @@ pub(crate) fn holders(evidence: &dyn Evidence, credential: &Credential) -> Resul
 /// The credential that an event used or presented, if it names one.
 pub(crate) fn credential_in(event: &Event) -> Option<Credential> {
     event.credential.clone().or_else(|| {
-        let presented = event.keys.iter().find(|key| {
-            matches!(key.role, Role::Used | Role::Presented) && credential_row(&key.kind).is_some()
-        });
+        let presented = event.keys.iter().find(|key| is_vouching(key));
         presented.map(|key| credential_of(&key.to_ref(), event))
     })
 }
@@ -220,7 +218,7 @@ fn begins(event: &Event, issue: &Event) -> bool {
         && !issues
         && event.id != issue.id
         && event.outcome.status == Status::Success
-        && matches!(event.verb, Verb::Create | Verb::Delegate)
+        && matches!(event.verb, Verb::Create | Verb::Delegate | Verb::Exec)
 }
 
 /// Parents by a composite of the session, where no record issues the credential by its id.
@@ -306,7 +304,7 @@ fn near_candidate(
         return Ok(None);
     }
     let vouched = family.iter().find_map(|(event, twin)| {
-        let key = event.keys.iter().find(|key| is_vouching(key) && credential_row(&key.kind).is_some())?;
+        let key = event.keys.iter().find(|key| is_vouching(key))?;
         Some((node_of(event, key), event, *twin, key))
     });
     let issued = keys_at(issue, &join.from).find(|key| used.key.to_ref().names(key)).unwrap_or(used.key);
@@ -351,10 +349,12 @@ fn without_issue(credential: &Credential, uses: &Page) -> Vec<Step> {
     let stated = uses.events.iter().map(|event| credential_of(&credential.uid, event).class);
     let lives = [credential.class].into_iter().chain(stated).any(|class| class == CredentialClass::LongLived);
     if let Some(join) = holder_row().filter(|_| lives) {
-        let named = uses.events.iter().filter(|event| is_named(&event.actor));
+        let is_held = |key: &Key| is_vouching(key) && credential.uid.names(key);
+        let own = uses.events.iter().filter(|event| event.keys.iter().any(is_held));
+        let named = own.filter(|event| is_named(&event.actor));
         let candidates = named.map(|event| {
             let ends = (Node::Identity(event.actor.clone()), Node::Credential(credential.clone()));
-            let held = event.keys.iter().filter(|key| is_vouching(key) && credential.uid.names(key));
+            let held = event.keys.iter().filter(|key| is_held(key));
             let grade = held.map(|key| grade_of(join, [key, key])).min().unwrap_or(join.grade);
             let edge = edge(join, ends, grade, vec![event.id]);
             Candidate { join, edge, shown_by: Arc::clone(event), request: event.id, twin: None }
@@ -386,7 +386,13 @@ fn keys_of<'e>(issue: &'e Event, credential: &'e Credential) -> impl Iterator<It
 }
 
 pub(super) fn is_vouching(key: &Key) -> bool {
-    matches!(key.role, Role::Used | Role::Presented)
+    let is_accepted = match key.role {
+        Role::Used => true,
+        // What a caller merely shows, such as a token in the text of a command, vouches for nobody.
+        Role::Presented => key.trust != Trust::SelfAsserted,
+        _ => false,
+    };
+    is_accepted && credential_row(&key.kind).is_some()
 }
 
 /// Whether the first may be the parent of the second: no credential issues itself, and a caller whom nobody

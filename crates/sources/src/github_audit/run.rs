@@ -21,9 +21,11 @@ pub(super) fn keys(record: Record<'_>, at: Option<Timestamp>, instance: Instance
     let mut add = |role| keys.push(instance.key(role, RUN, run.clone()));
     match record.action().as_ref() {
         "workflows.prepared_workflow_job" => [Role::Workload, Role::Step, Role::Issued].map(&mut add).len(),
-        "workflows.created_workflow_run"
-        | "workflows.completed_workflow_run"
-        | "workflows.rerun_workflow_run" => [Role::Workload, Role::Step].map(&mut add).len(),
+        "workflows.created_workflow_run" | "workflows.rerun_workflow_run" => {
+            [Role::Workload, Role::Step].map(&mut add).len()
+        }
+        // No job of the run gets a token behind this.
+        "workflows.completed_workflow_run" => [Role::Workload, Role::Step, Role::Ended].map(&mut add).len(),
         action if action.starts_with("workflows.") => [Role::Step, Role::Resource].map(&mut add).len(),
         _ => [Role::Resource].map(&mut add).len(),
     };
