@@ -87,16 +87,9 @@ fn session_of(
     // Edges of both walks stand in one list: those that lead on come after those that lead back.
     let offset = back.edges.len();
     detail.handed_on = handed_on(&forward, offset);
+    let statement = statement(&detail);
     let contradiction = back.contradiction.clone().or_else(|| forward.contradiction.clone());
-    let mut gaps: BTreeSet<Gap> = back.gaps;
-    gaps.extend(forward.gaps);
-    for element in &detail.grade.elements {
-        let open = element.settled_by.iter().map(|settled_by| Gap {
-            missing: format!("evidence of {} that is whole", word(element.element)),
-            settled_by: settled_by.clone(),
-        });
-        gaps.extend(open);
-    }
+    let gaps = gaps(&detail, back.gaps, forward.gaps);
     let edges = [back.edges, forward.edges].concat();
     let verdict = match contradiction {
         Some(by) => Verdict::Contradicted { by },
@@ -107,7 +100,7 @@ fn session_of(
     Ok(Body {
         question,
         verdict,
-        statement: statement(&detail),
+        statement,
         grade: worst_grade(&edges),
         claims,
         edges,
@@ -115,6 +108,17 @@ fn session_of(
         scope: evidence.scope(),
         details: Details::Session(Box::new(detail)),
     })
+}
+
+/// What both walks leave open, and what the elements of the evidence lack.
+fn gaps(detail: &SessionDetail, mut back: BTreeSet<Gap>, forward: BTreeSet<Gap>) -> BTreeSet<Gap> {
+    back.extend(forward);
+    for element in &detail.grade.elements {
+        let missing = format!("evidence of {} that is whole", word(element.element));
+        let open = element.settled_by.iter();
+        back.extend(open.map(|settled_by| Gap { missing: missing.clone(), settled_by: settled_by.clone() }));
+    }
+    back
 }
 
 fn bound(detail: &SessionDetail) -> String {

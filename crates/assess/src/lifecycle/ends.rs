@@ -46,6 +46,8 @@ pub(super) enum Standing {
 pub(super) struct Late {
     pub(super) usage: Arc<Event>,
     pub(super) standing: Standing,
+    /// The record that shows the end.
+    pub(super) end: EventId,
     /// Whether the end was recorded by the stream of the use, so that no two clocks are compared.
     pub(super) shares_clock: bool,
 }
@@ -95,7 +97,12 @@ pub(super) fn late_uses(life: &Life, ends: &[End]) -> Vec<Late> {
             .map(|end| (standing(&moment, end), end))
             .max_by_key(|(standing, _)| *standing)?;
         let shares_clock = end.moment.shares_clock(&moment);
-        (standing > Standing::Within).then(|| Late { usage: Arc::clone(usage), standing, shares_clock })
+        (standing > Standing::Within).then(|| Late {
+            usage: Arc::clone(usage),
+            standing,
+            end: end.shown_by,
+            shares_clock,
+        })
     };
     life.uses.iter().filter_map(late).collect()
 }

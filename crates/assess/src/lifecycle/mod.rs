@@ -13,7 +13,7 @@ use ascribe_model::{
 
 use self::ends::{Declared, End, Late, Standing, declared, ends, late_uses};
 pub(crate) use self::life::Life;
-use self::life::Means;
+use self::life::{Mark, Means};
 use self::rows::{mark_claims, same_name, steps};
 use crate::evidence::{EvidenceError, span_of};
 use crate::lineage::credential_in;
@@ -185,12 +185,9 @@ impl Judged {
         if after.iter().any(|late| !late.shares_clock) {
             words.push(SKEW_PREMISE.to_owned());
         }
-        let is_named_otherwise = self.ends.iter().any(|end| {
-            let mut marks = self.life.marks.iter().filter(|mark| mark.event.id == end.shown_by);
-            end.is_certain && marks.all(|mark| !matches!(mark.means, Means::SetByName(_)))
-        });
-        let named = self.life.marks.iter().find_map(|mark| match &mark.means {
-            Means::SetByName(name) if !is_named_otherwise => Some(same_name(name)),
+        let of_ends = |mark: &&Mark| after.iter().any(|late| late.end == mark.event.id);
+        let named = self.life.marks.iter().filter(of_ends).find_map(|mark| match &mark.means {
+            Means::SetByName(name) => Some(same_name(name)),
             _ => None,
         });
         words.extend(named);
