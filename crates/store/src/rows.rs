@@ -21,7 +21,7 @@ pub(crate) const OBJECT_KIND: &str = "ascribe.object";
 /// Kind of the key under which a stream's announcement is found.
 pub(crate) const STREAM_KIND: &str = "ascribe.stream";
 /// Kind under which configurations are found by name.
-pub(crate) const CONFIG_KIND: &str = "ascribe.config";
+const CONFIG_KIND: &str = "ascribe.config";
 /// Kind of the keys under which identities are found by their names.
 pub(crate) const NAME_KIND: &str = "name";
 /// Key kind of what an event says about visibility, such as `recording_stopped`.

@@ -29,7 +29,7 @@ use crate::withheld::{WithheldSums, WithheldValues};
 use crate::{Store, hex};
 
 /// Name of the configuration under which values are withheld.
-pub(crate) const POLICY: &str = "capture_policy";
+const POLICY: &str = "capture_policy";
 
 /// Collects the entries of one segment.
 pub struct SegmentBuilder {

@@ -43,7 +43,8 @@ pub fn init(asked: &Asked<'_>, arguments: &InitArguments) -> Result<Exit, Failur
     });
     let next = format!(
         "\nNext:\n  ascribe --evidence {shown} ingest PATH…\n  ascribe --evidence {shown} sources\n\n\
-         `{shown}/keys/ledger.key` signs every checkpoint: back it up, and keep it from whoever could want to rewrite the ledger.\n"
+         `{shown}/keys/ledger.key` signs every checkpoint: back it up, and keep it from whoever could want to rewrite the ledger.\n\
+         `{shown}/capture.toml` says what is kept of records: now all but secrets.\n"
     );
     print(&form(asked.output, &rows, &value, &next))?;
     Ok(Exit::Yes)

@@ -52,7 +52,8 @@ impl Trial<'_> {
         let first = known(None).count();
         let mut tried = Tried { stays: vec![true; self.cuts.len()], captured: None };
         let mut readings = 0;
-        let mut open: Vec<Range<usize>> = if wanted.is_empty() { Vec::new() } else { vec![0..wanted.len()] };
+        let mut open: Vec<Range<usize>> = Vec::new();
+        open.extend((!wanted.is_empty()).then_some(0..wanted.len()));
         while let Some(range) = open.pop() {
             let mut stays = tried.stays.clone();
             wanted[range.clone()].iter().for_each(|cut| stays[*cut] = false);
