@@ -407,7 +407,7 @@ impl<'r> Checking<'r> {
             return Err(Refused::AnswerProof.into());
         }
         let evidence = &mut self.answering.evidence;
-        evidence.search_in(answer.body.scope.clone(), part.premises.streams.clone());
+        evidence.search_in(answer.body.scope.clone(), &part.premises);
         let is_whole = self.answering.captured_bytes <= limit::ANSWERING_BYTES;
         let comes_from_these = self.report.same_parsers && is_whole && self.report.counts.without_bytes == 0;
         if comes_from_these && let Some(event) = uncited(evidence, part) {

@@ -3,8 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ascribe_assess::skew::Frozen;
 use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, hinting_in};
-use ascribe_model::{Event, EventId, KeyRef, Role, Scope, StreamSummary, TimeSpan};
+use ascribe_model::{
+    Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
+};
+
+use crate::format::AnswerPremises;
 
 /// Events that were derived from bundled records.
 #[derive(Debug, Default)]
@@ -18,6 +23,7 @@ pub struct BundledEvidence {
     leaves: BTreeSet<(EventId, u64)>,
     scope: Scope,
     streams: Vec<StreamSummary>,
+    clocks: Frozen,
 }
 
 impl BundledEvidence {
@@ -32,9 +38,10 @@ impl BundledEvidence {
     }
 
     /// Takes the exporter's word for what was searched: what a ledger holds cannot be told from some of its entries.
-    pub fn search_in(&mut self, scope: Scope, streams: Vec<StreamSummary>) {
+    pub fn search_in(&mut self, scope: Scope, premises: &AnswerPremises) {
         self.scope = scope;
-        self.streams = streams;
+        self.streams.clone_from(&premises.streams);
+        self.clocks = Frozen::new(premises.clocks.iter().cloned());
     }
 
     /// An event by its id.
@@ -100,6 +107,10 @@ impl Evidence for BundledEvidence {
 
     fn scope(&self) -> Scope {
         self.scope.clone()
+    }
+
+    fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
+        self.clocks.skew(from, found, at)
     }
 
     fn streams(&self) -> Vec<StreamSummary> {

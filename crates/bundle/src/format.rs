@@ -2,7 +2,7 @@
 
 use ascribe_assess::Subject;
 use ascribe_ledger::{Hash, SALT_BYTES, Salt};
-use ascribe_model::{Answer, Credential, EventId, KeyRef, StreamSummary};
+use ascribe_model::{Answer, Credential, EventId, KeyRef, SkewFact, StreamSummary};
 use serde::{Deserialize, Serialize};
 
 /// The first item of every bundle of this version: it names format and version.
@@ -162,6 +162,8 @@ pub struct AnswerPremises {
     pub subject: AnswerSubject,
     /// What each stream of the ledger holds.
     pub streams: Vec<StreamSummary>,
+    /// What the operator froze of the clocks of streams. Sorted.
+    pub clocks: Vec<SkewFact>,
 }
 
 /// What an answer is about.

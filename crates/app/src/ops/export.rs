@@ -18,7 +18,7 @@ use ascribe_bundle::{
     RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
 };
 use ascribe_ledger::SignedCheckpoint;
-use ascribe_model::{Event, KeyRef, Role, Scope, StreamSummary};
+use ascribe_model::{Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
 
 use super::OpenEvidence;
 use super::evidence::OpenError;
@@ -311,7 +311,11 @@ fn answer(evidence: &OpenEvidence, text: &str, asked: AnswerAsked) -> Result<Dra
         question.options.insert("direction".to_owned(), "forward".to_owned());
     }
     let body = ascribe_bundle::reason(&recording, &subject, question).map_err(ExportError::Answer)?;
-    let premises = AnswerPremises { subject: (&subject).into(), streams: evidence.streams() };
+    let premises = AnswerPremises {
+        subject: (&subject).into(),
+        streams: evidence.streams(),
+        clocks: evidence.clocks.facts().cloned().collect(),
+    };
     let part = AnswerPart { premises, answer: finished(evidence, body) };
     let leaves = recording.leaves.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Drawn { part, leaves })
@@ -371,6 +375,10 @@ impl Evidence for Recording<'_> {
 
     fn scope(&self) -> Scope {
         self.evidence.scope()
+    }
+
+    fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
+        self.evidence.skew(from, found, at)
     }
 
     fn streams(&self) -> Vec<StreamSummary> {

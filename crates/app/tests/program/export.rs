@@ -197,3 +197,20 @@ fn what_was_withheld_is_said_and_cannot_be_guessed() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_rests_on_frozen_clocks_is_derived_with_them() {
+    let given = with_incident();
+    assert_eq!(given.run(&["skew", "--freeze"]).code, 0);
+    for answer in ["who", "chain", "lifecycle"] {
+        let request = ["--entries", "ASIAX5DEPLOYREXAMPLE", "--answer", answer, "--force"];
+        let report = checked(&given, &exported(&given, "clocks.evb", &request));
+        match report.answer {
+            Some(AnswerCheck::Same { statement, .. }) => {
+                let asked = given.json(&[answer, "ASIAX5DEPLOYREXAMPLE"]);
+                assert_eq!(asked["body"]["statement"], statement.as_str(), "{answer}");
+            }
+            other => panic!("{answer}: {other:?}"),
+        }
+    }
+}

@@ -186,9 +186,9 @@ impl Given {
                 evidence.add(entry.leaf, event);
             }
         }
-        let scope = Scope { events: 1_000, ..Scope::default() };
-        evidence.search_in(scope, Vec::new());
         let subject = Subject::Key(Credential { uid: asked_key(), class: CredentialClass::LongLived });
+        let premises = AnswerPremises { subject: (&subject).into(), streams: Vec::new(), clocks: Vec::new() };
+        evidence.search_in(Scope { events: 1_000, ..Scope::default() }, &premises);
         let question = Question {
             verb: "who".to_owned(),
             subject: Some(ASKED_KEY.to_owned()),
@@ -209,7 +209,7 @@ impl Given {
             evidence: evidence.collect(),
         };
         AnswerPart {
-            premises: AnswerPremises { subject: (&subject).into(), streams: Vec::new() },
+            premises,
             answer: Answer { schema: Answer::SCHEMA.to_owned(), body, proof, asserted: None },
         }
     }

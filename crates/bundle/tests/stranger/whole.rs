@@ -1,7 +1,7 @@
 //! Good bundles hold, every flipped byte is noticed, and what cannot be noticed is said.
 
 use ascribe_bundle::{AnswerCheck, Authority, Check, Verdict, Why, check, json, text};
-use ascribe_ledger::KeyPair;
+use ascribe_ledger::{KeyPair, perfect_subtrees};
 
 use crate::given::{Given, checked};
 
@@ -111,16 +111,21 @@ fn other_parsers_decide_less() {
     assert_eq!(report.verdict(), Verdict::Inconclusive);
 }
 
-/// What one proof for all entries costs, beside one for each.
+/// The table of `docs/formats/bundle.md`: bytes of one proof for all entries, in a ledger of a million.
 #[test]
 fn entries_share_their_hashes() {
-    let given = Given::ledger(300);
-    let asked = |leaf: u64| leaf > 5 && leaf.is_multiple_of(3);
-    let parts = given.parts_of(|leaf| match leaf {
-        0 | 1 => Some(Why::Context),
-        leaf => asked(leaf).then_some(Why::Asked),
-    });
-    let shared: usize = parts.entries.iter().map(|entry| entry.gap.len()).sum::<usize>() + parts.rest.len();
-    let apart = parts.entries.len() * 9; // The height of a tree of 300 leaves.
-    assert!(shared * 6 < apart, "{shared} hashes shared, {apart} apart");
+    const SIZE: u64 = 1_000_000;
+    let hashes = |leaves: &mut dyn Iterator<Item = u64>| {
+        let (mut hashes, mut next) = (0, 0);
+        for leaf in leaves {
+            hashes += perfect_subtrees(next..leaf).count();
+            next = leaf + 1;
+        }
+        32 * (hashes + perfect_subtrees(next..SIZE).count())
+    };
+    assert_eq!(hashes(&mut (500_000..500_001)), 800);
+    assert_eq!(hashes(&mut (0..SIZE).step_by(10_000)), 42_368);
+    assert_eq!(hashes(&mut (0..SIZE).step_by(1_000)), 318_528);
+    assert_eq!(hashes(&mut (0..SIZE).step_by(100)), 2_100_000);
+    assert_eq!(hashes(&mut (500_000..501_000)), 704);
 }
