@@ -7,7 +7,7 @@ use ascribe_model::{
     Holder, Node, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
 };
 
-use super::escape::{line, terminal};
+use super::escape::{brief, line, terminal};
 use super::rows::{Rows, aligned, joined, word};
 use super::{Asked, Output, csv, identity_text, lifecycle_text, session_text, timeline_text, why_text};
 
@@ -28,16 +28,16 @@ fn text(answer: &Answer) -> String {
     let body = &answer.body;
     let grade = body.grade.map_or_else(String::new, |grade| format!("  (weakest join: grade {grade})"));
     let mut out =
-        format!("{}{grade}\n  {}\n", body.verdict.word().to_uppercase(), line(&body.statement, 2_000));
+        format!("{}{grade}\n  {}\n", body.verdict.word().to_uppercase(), brief(&body.statement, 2_000));
     match &body.verdict {
         Verdict::Proven => {}
-        Verdict::Bounded { bound } => out.push_str(&format!("  bound: {}\n", line(bound, 500))),
+        Verdict::Bounded { bound } => out.push_str(&format!("  bound: {}\n", brief(bound, 500))),
         Verdict::Undecided { decided_by } => {
             for settles in decided_by {
-                out.push_str(&format!("  would be decided by: {}\n", line(settles, 500)));
+                out.push_str(&format!("  would be decided by: {}\n", brief(settles, 500)));
             }
         }
-        Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", line(by, 500))),
+        Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", brief(by, 500))),
     }
     out.push_str(&details_text(&body.details, &body.edges));
     if let Some(asserted) = &answer.asserted {
@@ -50,8 +50,8 @@ fn text(answer: &Answer) -> String {
         for gap in &body.gaps {
             out.push_str(&format!(
                 "  {}\n      settled by: {}\n",
-                line(&gap.missing, 400),
-                line(&gap.settled_by, 400)
+                brief(&gap.missing, 400),
+                brief(&gap.settled_by, 400)
             ));
         }
     }
@@ -88,9 +88,9 @@ fn asserted_text(asserted: &Asserted) -> String {
 fn candidates_text(edges: &[Edge]) -> String {
     let mut out = String::new();
     for edge in edges.iter().filter(|edge| !edge.alternatives.is_empty()) {
-        out.push_str(&format!("\nCANDIDATES for {} ({})\n", line(&node_cell(&edge.to), 200), edge.rule));
+        out.push_str(&format!("\nCANDIDATES for {} ({})\n", brief(&node_cell(&edge.to), 200), edge.rule));
         for candidate in &edge.alternatives {
-            out.push_str(&format!("  {}\n", line(&candidate.to_string(), 200)));
+            out.push_str(&format!("  {}\n", brief(&candidate.to_string(), 200)));
         }
     }
     out
@@ -108,12 +108,12 @@ fn claims_text(claims: &[Claim]) -> String {
                 format!("  (events {}… and {} more)", &several[0].to_string()[..12], several.len() - 1)
             }
         };
-        out.push_str(&format!("  [{}] {}{cited}\n", basis_words(weakest), line(&claim.statement, 400)));
+        out.push_str(&format!("  [{}] {}{cited}\n", basis_words(weakest), brief(&claim.statement, 400)));
         if weakest > Basis::ProvenByIndex {
             for premise in &claim.premises {
                 out.push_str(&format!(
                     "      needs: {} [{}]\n",
-                    line(&premise.statement, 300),
+                    brief(&premise.statement, 300),
                     basis_words(premise.basis)
                 ));
             }

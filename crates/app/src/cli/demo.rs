@@ -23,11 +23,7 @@ pub fn demo(_asked: &Asked<'_>, arguments: &DemoArguments) -> Result<Exit, Failu
             .map(str::to_owned)
             .into_iter()
             .chain([evidence.to_string_lossy().into_owned()]);
-        let words = words.chain(
-            step.command
-                .split_whitespace()
-                .map(|word| word.replace("samples/incident", &demo.inputs().to_string_lossy())),
-        );
+        let words = words.chain(step.command.split_whitespace().map(|word| demo.place(word)));
         let arguments = Arguments::command()
             .try_get_matches_from(words)
             .and_then(|matches| Arguments::from_arg_matches(&matches))

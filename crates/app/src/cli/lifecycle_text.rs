@@ -2,7 +2,7 @@
 
 use ascribe_model::{Identity, LifecycleDetail, LifecycleStep};
 
-use super::escape::line;
+use super::escape::{brief, line};
 use super::rows::{Rows, aligned};
 
 /// Longest note below a step, in characters.
@@ -30,7 +30,7 @@ pub fn text(life: &LifecycleDetail) -> String {
     for (row, note) in table.lines().zip(notes) {
         out.push_str(&format!("{row}\n"));
         if !note.is_empty() {
-            out.push_str(&format!("        {}\n", line(&note, NOTE_MAX)));
+            out.push_str(&format!("        {}\n", brief(&note, NOTE_MAX)));
         }
     }
     out

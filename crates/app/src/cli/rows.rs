@@ -1,6 +1,6 @@
 //! Rows of an answer, and the table that people see of them.
 
-use super::escape::line;
+use super::escape::brief;
 
 /// Longest cell of a table, in characters.
 const CELL_MAX: usize = 72;
@@ -26,7 +26,7 @@ pub fn joined<const N: usize>(words: [Option<String>; N]) -> String {
 /// Columns aligned by blanks; a column that is empty in every row is left out.
 pub fn aligned(table: &Rows) -> String {
     let safe: Vec<Vec<String>> =
-        table.rows.iter().map(|row| row.iter().map(|cell| line(cell, CELL_MAX)).collect()).collect();
+        table.rows.iter().map(|row| row.iter().map(|cell| brief(cell, CELL_MAX)).collect()).collect();
     let used: Vec<usize> =
         (0..table.header.len()).filter(|&column| safe.iter().any(|row| !row[column].is_empty())).collect();
     let width = |column: usize| {

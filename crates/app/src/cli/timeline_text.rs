@@ -4,7 +4,7 @@ use ascribe_model::{
     BlindSpot, Identity, KeyRef, Status, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow,
 };
 
-use super::escape::line;
+use super::escape::{brief, line};
 use super::lifecycle_text::within;
 use super::rows::{Rows, aligned, word};
 
@@ -137,7 +137,7 @@ fn lane(stream: usize, streams: usize) -> String {
 
 fn spot_text(spot: &BlindSpot) -> String {
     let from = spot.from.map_or_else(String::new, |from| format!("{from}  "));
-    line(&format!("{from}{}", spot.what), SPOT_MAX)
+    brief(&format!("{from}{}", spot.what), SPOT_MAX)
 }
 
 fn legend(timeline: &TimelineDetail, events: &[&TimelineEvent]) -> String {

@@ -6,6 +6,12 @@ use std::{fs, io};
 /// The sample's files: name below `samples/incident/`, and content.
 const FILES: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/sample_files.rs"));
 
+/// Folder of the sample's logs, as commands of the walk name it.
+const INPUTS: &str = "samples/incident";
+
+/// The bundle that the walk writes, as its command names it.
+const BUNDLE: &str = "case.evb";
+
 /// A command of the walk.
 pub struct DemoStep {
     /// Why it is run.
@@ -21,28 +27,49 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "init --origin demo.example/incident",
     },
     DemoStep {
-        because: "The logs of one morning go in. Every byte is a record, framing, or a reject with its reason.",
-        command: "ingest --scope staging samples/incident",
+        because: "The logs of one morning go in, each byte as a record, as framing, or as a reject with its reason. Two clusters do not name themselves in their records, so their names are given.",
+        command: "ingest --scope staging samples/incident/kubernetes",
     },
+    DemoStep {
+        because: "Vault's entries do not name their cluster either.",
+        command: "ingest --scope vault-prod samples/incident/vault",
+    },
+    DemoStep {
+        because: "CloudTrail, EKS and GitHub name themselves.",
+        command: "ingest samples/incident/AWSLogs samples/incident/eventbridge samples/incident/eks samples/incident/github",
+    },
+    DemoStep { because: "What is here, and how far can it be trusted to be complete?", command: "sources" },
     DemoStep {
         because: "An instance's credential was used from an address outside. Whose is it?",
         command: "who ASIAQ3APPNODEEXAMPLE",
     },
     DemoStep {
-        because: "What came of it, across two accounts and a cluster? One hop cannot be told apart, and is not guessed.",
+        because: "What came of it, across two accounts, a cluster and a secret store? One hop cannot be told apart, and is not guessed.",
         command: "chain --forward ASIAQ3APPNODEEXAMPLE",
     },
     DemoStep {
-        because: "Back from the token that read the secrets in the cluster: every hop is one identifier in one record.",
-        command: "chain JTI=7591fde2-7a02-456f-a503-1cbf30a48f16",
+        because: "Back from a token of the secret store that nobody revoked, to the machine where it began.",
+        command: "chain hmac-sha256:5b777487",
     },
     DemoStep {
-        because: "What did it do after the machine's last ordinary call, here and through what came of it? Blind spots are rows.",
-        command: "timeline ASIAQ3APPNODEEXAMPLE --since 2026-08-14T09:17:00Z --until 2026-08-14T09:30:00Z",
+        because: "Back from a database lease of the build: secret store, service account, cluster, cloud role, CI job.",
+        command: "chain database/creds/ledger-owner/MrPG",
     },
     DemoStep {
         because: "The sessions of the instance's role were revoked. Did its credential work after that?",
         command: "lifecycle ASIAQ3APPNODEEXAMPLE",
+    },
+    DemoStep {
+        because: "The intruder's token of the secret store was revoked, too, and refused after that.",
+        command: "lifecycle hmac-sha256:99cb71a5",
+    },
+    DemoStep {
+        because: "But it had made another token, without a parent: that one went on until its own end.",
+        command: "timeline --since 2026-08-14T09:51:00Z hmac-sha256:99cb71a5",
+    },
+    DemoStep {
+        because: "A lease was revoked by its hash. Which one that was cannot be told here, and the answer says who could.",
+        command: "chain hmac-sha256:9a9d367f",
     },
     DemoStep {
         because: "The trail of this key breaks, and the answer says which log would settle it.",
@@ -56,7 +83,11 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         because: "The call that crossed accounts. Its session token was cut out before anything was stored.",
         command: "show e477a048-8911-4725-a683-a73c6b7e986d",
     },
-    DemoStep { because: "What is here, and how far it can be trusted to be complete?", command: "sources" },
+    DemoStep { because: "What else was cut out?", command: "redactions" },
+    DemoStep {
+        because: "The evidence for one answer goes into a file that a stranger can check with `ascribe-verify`.",
+        command: "export --entries hmac-sha256:5b777487 --answer chain case.evb",
+    },
     DemoStep { because: "The whole ledger is checked again, byte by byte.", command: "verify" },
 ];
 
@@ -76,7 +107,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("ascribe-demo-").tempdir()?;
         let demo = Self { folder };
         for (name, content) in FILES {
-            let path = demo.inputs().join(name);
+            let path = demo.folder.path().join(INPUTS).join(name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -90,9 +121,13 @@ impl Demo {
         self.folder.path().join("evidence")
     }
 
-    /// Where the sample's logs are.
-    pub fn inputs(&self) -> PathBuf {
-        self.folder.path().join("samples").join("incident")
+    /// `word` of a step's command, with the names of the sample's folder and of the bundle as they are here.
+    pub fn place(&self, word: &str) -> String {
+        let here = |path: PathBuf| path.to_string_lossy().into_owned();
+        match word {
+            BUNDLE => here(self.folder.path().join(BUNDLE)),
+            _ => word.replace(INPUTS, &here(self.folder.path().join(INPUTS))),
+        }
     }
 
     /// Leaves the folder where it is.

@@ -202,7 +202,9 @@ fn pages_of_a_timeline_are_the_timeline() {
 #[test]
 fn a_name_that_two_identities_have_is_not_resolved() {
     let given = Given::evidence();
-    given.ingest(&["--scope", "staging", concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident")]);
+    let clusters = ["kubernetes", "eks"]
+        .map(|name| format!("{}/../../samples/incident/{name}", env!("CARGO_MANIFEST_DIR")));
+    given.ingest(&["--scope", "staging", &clusters[0], &clusters[1]]);
     let ran = given.run(&["who", "payments/ledger-writer"]);
     assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("k8s.service_account@staging:payments/ledger-writer"), "{}", ran.err);
@@ -263,6 +265,6 @@ fn events_that_share_an_entry_are_all_counted() {
     given.ingest(&[samples]);
     let who = given.json(&["who", "JTI=7591fde2-7a02-456f-a503-1cbf30a48f16"]);
     let holders = &who["body"]["details"]["who"]["holders"];
-    assert_eq!(holders[1]["events"], 8, "eight uses in three deliveries: {who:#}");
+    assert_eq!(holders[1]["events"], 9, "nine uses in four deliveries: {who:#}");
     assert!(!who["body"]["gaps"].to_string().contains("examined"), "every one was looked at: {who:#}");
 }

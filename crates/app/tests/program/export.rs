@@ -10,7 +10,7 @@ use crate::given::{Given, lines};
 
 fn with_incident() -> Given {
     let given = Given::evidence();
-    given.ingest(&["--scope", "staging", concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/incident")]);
+    given.ingest_sample();
     given
 }
 

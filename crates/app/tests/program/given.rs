@@ -77,6 +77,15 @@ impl Given {
         self.json(&[&["ingest"], paths].concat())
     }
 
+    /// Takes the sample incident in, as its page says.
+    pub fn ingest_sample(&self) {
+        let below = |name: &str| format!("{}/../../samples/incident/{name}", env!("CARGO_MANIFEST_DIR"));
+        let [aws, events, eks, github] = ["AWSLogs", "eventbridge", "eks", "github"].map(below);
+        self.ingest(&["--scope", "staging", &below("kubernetes")]);
+        self.ingest(&["--scope", "vault-prod", &below("vault")]);
+        self.ingest(&[&aws, &events, &eks, &github]);
+    }
+
     /// Asserts that the whole ledger is in order.
     pub fn assert_valid(&self) {
         let report = self.json(&["verify"]);
