@@ -64,7 +64,11 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "lifecycle hmac-sha256:99cb71a5",
     },
     DemoStep {
-        because: "But it had made another token, without a parent: that one went on until its own end.",
+        because: "But it had made another token, without a parent, and that one took a lease when it was dead.",
+        command: "chain --forward hmac-sha256:99cb71a5",
+    },
+    DemoStep {
+        because: "Its last hour, with what cannot be seen as rows.",
         command: "timeline --since 2026-08-14T09:51:00Z hmac-sha256:99cb71a5",
     },
     DemoStep {
@@ -86,7 +90,7 @@ pub const DEMO_STEPS: &[DemoStep] = &[
     DemoStep { because: "What else was cut out?", command: "redactions" },
     DemoStep {
         because: "The evidence for one answer goes into a file that a stranger can check with `ascribe-verify`.",
-        command: "export --entries hmac-sha256:5b777487 --answer chain case.evb",
+        command: "export --entries hmac-sha256:5b777487 --answer chain -o case.evb",
     },
     DemoStep { because: "The whole ledger is checked again, byte by byte.", command: "verify" },
 ];
