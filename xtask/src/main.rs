@@ -22,6 +22,8 @@ usage: cargo xtask TASK
           the file, the fixture folder and the two lines that make a source
   bench ingest [--events N] [--runs N] [--seed N]
           how fast records become evidence, beside DuckDB on the same files
+  bench questions [--events N] [--keys N] [--seed N] [--folder DIR]
+          how long answers take over many events, beside DuckDB on the same files; the folder keeps them
   torture kill [--trials N] [--events N] [--seed N]
           kills the writer at random moments; nothing acknowledged may be missing
 ";
@@ -54,8 +56,13 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
             true
         }
         ["bench", "ingest", options @ ..] => {
-            let options = bench::Options::parse(options)?;
-            bench::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+            let options = bench::ingest::Options::parse(options)?;
+            bench::ingest::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+            true
+        }
+        ["bench", "questions", options @ ..] => {
+            let options = bench::questions::Options::parse(options)?;
+            bench::questions::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
             true
         }
         ["torture", "kill", options @ ..] => {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bench::build::{self, BuildError};
-use crate::bench::deliveries::{self, DeliverError, Order};
+use crate::bench::deliveries::{self, ACCOUNTS, DeliverError, Order, START_MS};
 use crate::bench::random::Random;
 use crate::options::{self, OptionError};
 
@@ -111,7 +111,13 @@ pub fn run(
     let ascribe = build::release(root)?;
     let scratch = tempfile::tempdir().map_err(TortureError::Scratch)?;
     let deliveries = scratch.path().join("deliveries");
-    let order = Order { seed: options.seed, events: options.events, events_per_object: EVENTS_PER_OBJECT };
+    let order = Order {
+        seed: options.seed,
+        events: options.events,
+        events_per_object: EVENTS_PER_OBJECT,
+        accounts: ACCOUNTS,
+        start_ms: START_MS,
+    };
     deliveries::write(order, &deliveries)?;
     let program = Program { ascribe: &ascribe, deliveries: &deliveries };
 

@@ -19,6 +19,10 @@ pub struct Order {
     pub events: u64,
     /// Records in each object but the last; a busy trail delivers about this many.
     pub events_per_object: u64,
+    /// Accounts that deliver in turn.
+    pub accounts: u64,
+    /// Time of the first record, milliseconds since the Unix epoch.
+    pub start_ms: i64,
 }
 
 /// What was written.
@@ -41,14 +45,15 @@ pub struct DeliverError {
     source: std::io::Error,
 }
 
-const ACCOUNTS: u64 = 6;
+/// Accounts where it does not matter how many.
+pub const ACCOUNTS: u64 = 6;
 
 /// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch.
-const START_MS: i64 = 1_767_225_600_000;
+pub const START_MS: i64 = 1_767_225_600_000;
 
 /// Writes the files of `order` below `folder`, which is created.
 pub fn write(order: Order, folder: &Path) -> Result<Delivered, DeliverError> {
-    let mut cloud = Cloud::new(order.seed, ACCOUNTS, START_MS);
+    let mut cloud = Cloud::new(order.seed, order.accounts, order.start_ms);
     let mut delivered = Delivered::default();
     let mut body = String::new();
     while delivered.events < order.events {
@@ -86,7 +91,8 @@ mod tests {
     #[test]
     fn the_order_is_filled_exactly() {
         let folder = tempfile::tempdir().unwrap();
-        let order = Order { seed: 1, events: 250, events_per_object: 100 };
+        let order =
+            Order { seed: 1, events: 250, events_per_object: 100, accounts: ACCOUNTS, start_ms: START_MS };
         let delivered = write(order, folder.path()).unwrap();
         assert_eq!((delivered.objects, delivered.events), (3, 250));
         assert!(delivered.decoded_bytes > 250 * 1_000 && delivered.file_bytes < delivered.decoded_bytes / 3);

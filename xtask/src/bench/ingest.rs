@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::options::{self, OptionError};
 
 use super::build::{self, BuildError};
-use super::deliveries::{self, DeliverError, Delivered, Order};
+use super::deliveries::{self, ACCOUNTS, DeliverError, Delivered, Order, START_MS};
 use super::measure::{self, MeasureError, Measured, Run, float};
 use super::table::{Table, thousands};
 
@@ -152,7 +152,13 @@ pub fn run(
 
 fn generate(options: &Options, scratch: &Path) -> Result<Inputs, BenchError> {
     let (first, rest) = (scratch.join("deliveries/first"), scratch.join("deliveries/rest"));
-    let order = Order { seed: options.seed, events: options.events, events_per_object: EVENTS_PER_OBJECT };
+    let order = Order {
+        seed: options.seed,
+        events: options.events,
+        events_per_object: EVENTS_PER_OBJECT,
+        accounts: ACCOUNTS,
+        start_ms: START_MS,
+    };
     let small_size = deliveries::write(order, &first)?;
     // Another seed, so that no event of the rest is a repeat of one in the first set.
     let order = Order { seed: !options.seed, events: options.events * (GROWTH - 1), ..order };
@@ -240,11 +246,11 @@ fn duckdb_version() -> Option<String> {
     (output.status.success() && !version.is_empty()).then_some(version)
 }
 
-fn json(program: &'static str, measured: &Measured) -> Result<Value, BenchError> {
+pub(super) fn json(program: &'static str, measured: &Measured) -> Result<Value, BenchError> {
     serde_json::from_str(&measured.stdout).map_err(|source| BenchError::Json { program, source })
 }
 
-fn expect_events(program: &'static str, found: &Value, expected: u64) -> Result<(), BenchError> {
+pub(super) fn expect_events(program: &'static str, found: &Value, expected: u64) -> Result<(), BenchError> {
     if found.as_u64() == Some(expected) {
         return Ok(());
     }

@@ -1,5 +1,5 @@
 //! Benches: `cargo xtask bench ingest` measures what a user waits for and pays for, beside what they would use
-//! instead, in the same run and on the same files.
+//! instead, in the same run and on the same files; `cargo xtask bench questions` does so for answers.
 //!
 //! Everything is written to a temporary folder; nothing into the checkout. A figure counts only where the program
 //! took every record that was generated.
@@ -7,9 +7,8 @@
 pub mod build;
 mod cloudtrail;
 pub mod deliveries;
-mod ingest;
+pub mod ingest;
 mod measure;
+pub mod questions;
 pub mod random;
 mod table;
-
-pub use ingest::{Options, run};

@@ -18,6 +18,7 @@ mod rows;
 mod session_text;
 mod skew;
 mod timeline_text;
+mod timing;
 mod upkeep;
 mod why_text;
 
@@ -117,6 +118,9 @@ pub enum Command {
     Completions(comfort::CompletionsArguments),
     /// Print a manual page, for `man -l -`
     Man(comfort::ManArguments),
+    /// Ask the questions that a file lists, and say how long each took
+    #[command(hide = true)]
+    TimeQuestions(timing::TimingArguments),
     /// Walk through a sample incident in a temporary ledger
     Demo(demo::DemoArguments),
 }
@@ -156,6 +160,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Config(config) => comfort::config(&asked, config),
         Command::Completions(completions) => comfort::completions(completions),
         Command::Man(man) => comfort::man(man),
+        Command::TimeQuestions(timing) => timing::time_questions(&asked, timing),
         Command::Demo(demo) => demo::demo(&asked, demo),
     }
 }

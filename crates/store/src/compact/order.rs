@@ -1,9 +1,10 @@
 //! The order of rows in a unit: by day, then by who acted.
 //!
-//! Events stand in the order of (day, acting identity, credential, time, leaf); effects as their events do; keys by role,
-//! and within a role as their events do. Identity and credential are the keys that the record states, never what later
-//! evidence makes of them: else a unit would change when two identities turn out to be one. Deliberately does not know
-//! how rows are stored.
+//! Events stand in the order of (day, acting identity, credential, time, leaf), effects as their events do. Identity and
+//! credential are the keys that the record states, never what later evidence makes of them: else a unit would change when
+//! two identities turn out to be one. Keys stand in the order of (day, role, leaf): in that of their events each row would
+//! take two bytes more for its leaf, and those by which events are sorted are found in `events`. Deliberately does not
+//! know how rows are stored.
 
 use std::ops::Range;
 
@@ -87,8 +88,8 @@ pub(super) fn order(
     let events =
         Events { leaves: numbers(&events.column("leaf")?), ordinals: ordinals(events)?, days, places };
     let roles = ranks(&keys.column("role")?);
-    let keys = follow(&events, keys, |row| roles[row])?;
-    let effects = follow(&events, effects, |_| 0)?;
+    let keys = follow(&events, keys, |row, _| roles[row])?;
+    let effects = follow(&events, effects, |_, event| events.places[event])?;
     Ok(Ok(UnitOrder { events: by_day, keys, effects }))
 }
 
@@ -117,8 +118,12 @@ fn order_events(events: &UnitTable, days: &[Day]) -> Result<ByDay, ReadError> {
     Ok(by_day(rows, &sorted))
 }
 
-/// The order of a table whose rows belong to events: by day, `rank` and the event's place, then as they came.
-fn follow(events: &Events, table: &UnitTable, rank: impl Fn(usize) -> u32) -> Result<ByDay, ReadError> {
+/// The order of a table whose rows belong to events: by day, by the `rank` of a row and its event, then as they came.
+fn follow(
+    events: &Events,
+    table: &UnitTable,
+    rank: impl Fn(usize, usize) -> u32,
+) -> Result<ByDay, ReadError> {
     let (leaves, ordinals) = (numbers(&table.column("leaf")?), ordinals(table)?);
     let mut entries = Vec::with_capacity(leaves.len());
     let mut event = 0;
@@ -131,11 +136,11 @@ fn follow(events: &Events, table: &UnitTable, rank: impl Fn(usize) -> u32) -> Re
             let expected = format!("rows of events that `events` lists, found leaf {}", wanted.0);
             return Err(Damage::new(&table.path(), 0, expected, "no such event").into());
         }
-        entries.push((events.days[event], rank(row), events.places[event], row as u32));
+        entries.push((events.days[event], rank(row, event), row as u32));
     }
     entries.sort_unstable();
     let days: Vec<Day> = entries.iter().map(|entry| entry.0).collect();
-    Ok(by_day(entries.into_iter().map(|entry| entry.3).collect(), &days))
+    Ok(by_day(entries.into_iter().map(|entry| entry.2).collect(), &days))
 }
 
 /// Cuts sorted rows where the day changes.
