@@ -16,6 +16,14 @@ pub trait TileSource {
 
     /// The hashes of one tile, exactly `id.width()` of them.
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, Self::Error>;
+
+    /// The root of the perfect subtree over leaves `index << level .. (index + 1) << level`, where it was kept.
+    fn kept_node(&self, _level: u32, _index: u64) -> Option<Hash> {
+        None
+    }
+
+    /// A root that was computed: neighbouring proofs need mostly the same.
+    fn keep_node(&self, _level: u32, _index: u64, _hash: Hash) {}
 }
 
 /// Why a proof could not be built.
@@ -364,6 +372,15 @@ impl<S: TileSource> Nodes<'_, S> {
 
     /// Root of the perfect subtree over leaves `index << level .. (index + 1) << level`.
     fn node(&self, level: u32, index: u64) -> Result<Hash, ProofError<S::Error>> {
+        if let Some(hash) = self.tiles.kept_node(level, index) {
+            return Ok(hash);
+        }
+        let hash = self.node_of_tile(level, index)?;
+        self.tiles.keep_node(level, index, hash);
+        Ok(hash)
+    }
+
+    fn node_of_tile(&self, level: u32, index: u64) -> Result<Hash, ProofError<S::Error>> {
         let (tile_level, depth) = ((level / 8) as u8, level % 8);
         let first = index << depth;
         let id = TileId::holding(tile_level, first, self.size)

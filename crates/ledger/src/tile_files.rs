@@ -1,6 +1,7 @@
 //! Reads tiles and entry bundles of any C2SP tlog-tiles ledger in a local folder. It trusts nothing that it reads:
 //! proofs and roots decide.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -14,17 +15,22 @@ use crate::tile::{BundleId, TileId, decode_bundle, decode_tile};
 /// Tiles kept in memory, 8 KiB each. A proof touches a handful.
 const TILES_KEPT: usize = 64;
 
+/// Roots of subtrees kept in memory, some 64 bytes each.
+const NODES_KEPT: usize = 1 << 16;
+
 /// The tiles and entry bundles of a tree in the folder `root`.
 #[derive(Debug)]
 pub struct TileFiles {
     root: PathBuf,
     recent: Mutex<Recent<TileId, Vec<Hash>>>,
+    /// Roots of perfect subtrees, by level and index. They never change: tiles only grow.
+    nodes: Mutex<BTreeMap<(u32, u64), Hash>>,
 }
 
 impl TileFiles {
     /// Reads below `root`, the folder that holds `tile/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), recent: Mutex::new(Recent::new(TILES_KEPT)) }
+        Self { root: root.into(), recent: Mutex::new(Recent::new(TILES_KEPT)), nodes: Mutex::default() }
     }
 
     /// The entries of a bundle.
@@ -88,5 +94,17 @@ impl TileSource for TileFiles {
             .map_err(|error| FileError::damage(&found.path, 0, FormatProblem::Tile(error)))?;
         hashes.truncate(id.width());
         Ok(recent.keep(id, hashes, 1).to_vec())
+    }
+
+    fn kept_node(&self, level: u32, index: u64) -> Option<Hash> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&(level, index)).copied()
+    }
+
+    fn keep_node(&self, level: u32, index: u64, hash: Hash) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if nodes.len() >= NODES_KEPT {
+            nodes.clear();
+        }
+        nodes.insert((level, index), hash);
     }
 }

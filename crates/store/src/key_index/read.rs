@@ -1,7 +1,10 @@
 //! Reading `keys.index`: footers once, blocks as they are asked for. See `mod.rs`.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
 
@@ -10,11 +13,21 @@ use crate::Tally;
 use crate::error::{Damage, ReadError};
 use crate::frame::{BlockPlace, Framed, Malformed, Parts};
 
+/// Unpacked blocks that are kept. A question asks of one key in several roles, and of a handful of keys by turns.
+const BLOCKS_KEPT: usize = 8;
+
+thread_local! {
+    /// Making one takes longer than unpacking a block.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// An open index; its footer is in memory.
 #[derive(Debug)]
 pub(crate) struct KeyIndex {
     file: Framed,
     footer: Footer,
+    /// By number, those used last at the end.
+    kept: Mutex<VecDeque<(usize, Arc<Vec<u8>>)>>,
 }
 
 #[derive(Debug)]
@@ -54,7 +67,7 @@ impl KeyIndex {
                 Damage::new(path, end, format!("a footer at byte {end}"), format!("it at {offset}")).into()
             );
         }
-        Ok(Self { file, footer })
+        Ok(Self { file, footer, kept: Mutex::default() })
     }
 
     /// A cursor before the first key whose value is not below `value`, or a little before.
@@ -67,7 +80,7 @@ impl KeyIndex {
         Cursor {
             index: Arc::clone(self),
             next_block: block,
-            raw: Vec::new(),
+            raw: Arc::default(),
             position: 0,
             value: Vec::new(),
             kind: 0,
@@ -91,6 +104,29 @@ impl KeyIndex {
         self.footer.scopes.iter().map(String::as_str)
     }
 
+    /// The block of this number, unpacked; `None` behind the last.
+    fn block(&self, number: usize) -> Result<Option<Arc<Vec<u8>>>, ReadError> {
+        let Some(block) = self.footer.blocks.get(number) else { return Ok(None) };
+        // A poisoned lock means that a reader panicked; what it kept is whole.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = kept.iter().position(|(kept, _)| *kept == number) {
+            let found = kept.remove(place);
+            kept.extend(found.iter().cloned());
+            return Ok(found.map(|(_, raw)| raw));
+        }
+        let stored = self.file.read_checked(block.place)?;
+        let raw = decompress(&stored, block.raw_length).map_err(|_| {
+            let malformed = Malformed { position: 0, expected: "a zstd frame" };
+            malformed.within(&self.file.path, block.place.offset)
+        })?;
+        let raw = Arc::new(raw);
+        if kept.len() == BLOCKS_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((number, Arc::clone(&raw)));
+        Ok(Some(raw))
+    }
+
     /// A cursor before the first key.
     pub(crate) fn start(self: &Arc<Self>) -> Cursor {
         self.cursor("", 0)
@@ -101,7 +137,7 @@ impl KeyIndex {
 pub(crate) struct Cursor {
     index: Arc<KeyIndex>,
     next_block: usize,
-    raw: Vec<u8>,
+    raw: Arc<Vec<u8>>,
     position: usize,
     value: Vec<u8>,
     kind: usize,
@@ -173,13 +209,11 @@ impl Cursor {
     }
 
     fn load_block(&mut self) -> Result<bool, ReadError> {
-        let Some(block) = self.index.footer.blocks.get(self.next_block) else { return Ok(false) };
-        let stored = self.index.file.read_checked(block.place)?;
+        let Some(raw) = self.index.block(self.next_block)? else { return Ok(false) };
         self.next_block += 1;
         self.position = 0;
         self.value.clear();
-        self.raw = zstd::bulk::decompress(&stored, block.raw_length)
-            .map_err(|_| self.damage(Malformed { position: 0, expected: "a zstd frame" }))?;
+        self.raw = raw;
         Ok(true)
     }
 
@@ -252,6 +286,16 @@ impl Cursor {
         let block = self.index.footer.blocks.get(self.next_block.saturating_sub(1));
         malformed.within(&self.index.file.path, block.map_or(0, |block| block.place.offset))
     }
+}
+
+fn decompress(stored: &[u8], raw_length: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        decompressor.decompress(stored, raw_length)
+    })
 }
 
 fn read_footer(bytes: &[u8]) -> Result<Footer, Malformed> {
