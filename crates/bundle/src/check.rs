@@ -234,7 +234,7 @@ impl<'r> Checking<'r> {
             records: CapturedReader::default(),
             answering: Answering::default(),
         };
-        checking.earlier(&mut reader, &claimed)?;
+        checking.earlier(&mut reader, &claimed, how)?;
         while let Some(entry) = reader.entry()? {
             checking.entry(&entry)?;
         }
@@ -248,12 +248,22 @@ impl<'r> Checking<'r> {
         Ok(())
     }
 
-    fn earlier(&mut self, reader: &mut BundleReader<impl Read>, claimed: &VerifierKey) -> Result<(), Stop> {
+    fn earlier(
+        &mut self,
+        reader: &mut BundleReader<impl Read>,
+        claimed: &VerifierKey,
+        how: Check<'_>,
+    ) -> Result<(), Stop> {
         let mut before = 0;
         while let Some(earlier) = reader.earlier()? {
             let position = self.report.grown_from.len() as u64 + 1;
             let opened = SignedCheckpoint::open(earlier.note.as_bytes(), claimed)
                 .map_err(|source| Refused::EarlierCheckpoint { position, source })?;
+            // A note may be signed by both keys; what the ledger has grown from is worth no more than its own signature.
+            let trusted = how.key.map(|key| SignedCheckpoint::open(earlier.note.as_bytes(), key));
+            if let Some(Err(refused)) = trusted {
+                self.report.authority = Authority::Invalid(refused);
+            }
             let size = opened.size();
             if size <= before || position > limit::EARLIER {
                 return Err(Refused::EarlierOrder { position, found: size }.into());

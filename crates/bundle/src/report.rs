@@ -231,13 +231,13 @@ fn not_checked(report: &Report) -> Vec<String> {
     ];
     if report.answer.is_some() {
         sentences.push(
-            "Whether an entry that is not in the bundle would change the answer, and what the answer says of its scope."
+            "Whether an entry that is not in the bundle would change the answer, and what it says of scope, streams and clocks."
                 .to_owned(),
         );
     }
     if report.counts.withheld > 0 {
         sentences.push(format!(
-            "What was withheld from {} records before they were stored: nobody can open those commitments.",
+            "What was withheld from {} records before they were stored: a bundle holds nothing of it.",
             report.counts.withheld
         ));
     }

@@ -65,6 +65,17 @@ fn every_answer_is_derived_again_from_its_bundle() {
 }
 
 #[test]
+fn an_identity_goes_out_with_all_its_names() {
+    let given = with_incident();
+    for name in ["app-node", "AROAQ3APPNODE7EXAMPLE"] {
+        let request = ["--entries", name, "--answer", "who", "--force"];
+        let report = checked(&given, &exported(&given, "identity.evb", &request));
+        assert!(matches!(report.answer, Some(AnswerCheck::Same { .. })), "{name}: {:?}", report.answer);
+        assert!(report.counts.why.read > 0, "{name}: entries that only the answer reads");
+    }
+}
+
+#[test]
 fn equal_requests_give_equal_bytes() {
     let given = with_incident();
     let request = ["--entries", "ASIAQ3APPNODEEXAMPLE", "--answer", "who"];
