@@ -57,6 +57,27 @@ fn exit_codes_are_those_of_the_table() {
     }
 }
 
+/// What the documents say is enough to read a bundle: somebody else's program comes to the same result.
+#[test]
+fn a_second_reader_written_from_the_documents_agrees() {
+    if Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED: there is no python3 to run the second reader");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stranger/second_reader.py");
+    let holds = |bundle: &[u8]| {
+        let path = file(&folder, "case.evb", bundle);
+        Command::new("python3").arg(reader).arg(path).stderr(Stdio::null()).status().unwrap().success()
+    };
+    for size in [12, 40, 300] {
+        let mut parts = Given::ledger(size).parts();
+        assert!(holds(&parts.write()), "{size} entries");
+        parts.opened(2).captured[40] ^= 1;
+        assert!(!holds(&parts.write()), "{size} entries, one of them changed");
+    }
+}
+
 #[test]
 fn a_bundle_is_read_from_standard_input() {
     let bundle = Given::ledger(12).parts().write();
