@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::tidy::tables::{SOURCE_DOCUMENTS, SOURCES_FILE};
 
+/// What stands before the rows of the table of sources.
+const TABLE_TYPE: &str = "SOURCES: &[Source] =";
+
 const SOURCE_TEMPLATE: &str = include_str!("source.rs.template");
 const FIXTURE_TEMPLATE: &str = "{\"NAME\":{\"id\":\"1\",\"time\":\"2026-01-01T00:00:00Z\",\"operation\":\"Read\",\
                                 \"actor\":\"service-a\",\"outcome\":\"success\"}}\n";
@@ -97,9 +100,8 @@ fn with_source(text: &str, name: &str) -> Result<String, NewSourceError> {
     lines.insert(place.ok_or(NewSourceError::Table("mod"))?, format!("mod {name};"));
     let text = lines.join("\n") + "\n";
 
-    const TYPE: &str = "SOURCES: &[Source] =";
-    let start = text.find(TYPE).ok_or(NewSourceError::Table("SOURCES"))?;
-    let head = text[..start].rfind('\n').map_or(0, |at| at + 1)..start + TYPE.len();
+    let start = text.find(TABLE_TYPE).ok_or(NewSourceError::Table("SOURCES"))?;
+    let head = text[..start].rfind('\n').map_or(0, |at| at + 1)..start + TABLE_TYPE.len();
     let open = text[head.end..].find("&[").ok_or(NewSourceError::Table("SOURCES"))? + head.end + "&[".len();
     let close = open + text[open..].find("];").ok_or(NewSourceError::Table("SOURCES"))?;
     let rows = text[open..close].split(',').map(str::trim).filter(|row| !row.is_empty());

@@ -97,7 +97,7 @@ pub fn rows(text: &str) -> Result<Vec<Row>, (usize, RowFault)> {
     let mut lines = cells(text.strip_prefix('\u{feff}').unwrap_or(text))?.into_iter();
     let (line, names) = lines.next().unwrap_or((1, Vec::new()));
     let columns = columns(&names).map_err(|fault| (line, fault))?;
-    let row = |(line, cells): (usize, Vec<String>)| {
+    let row = |(line, cells): Line| {
         if cells.len() == columns.len() {
             Ok(Row { line, cells: columns.iter().copied().zip(cells).collect() })
         } else {
@@ -121,8 +121,11 @@ fn columns(names: &[String]) -> Result<Vec<Column>, RowFault> {
     missing.map_or(Ok(columns), |column| Err(RowFault::Missing(column.name())))
 }
 
+/// The number of a line, and its cells.
+type Line = (usize, Vec<String>);
+
 /// The cells of each line that is not empty, with its number.
-fn cells(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, RowFault)> {
+fn cells(text: &str) -> Result<Vec<Line>, (usize, RowFault)> {
     let mut found = Vec::new();
     let mut line = 1;
     let mut rest = text;
