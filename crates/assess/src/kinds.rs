@@ -39,6 +39,29 @@ const LASTING: &[&str] = &["aws.identity_center_user", "aws.principal", "k8s.uid
 /// Kinds of key that are lasting where the value is a number, and a name that may be given again where it is not.
 const LASTING_NUMBERS: &[&str] = &["github.actor"];
 
+/// Records that end a credential of a kind without naming it as other records do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnnamedEnd {
+    kind: &'static str,
+    /// The hint by which such a record says so.
+    pub(crate) hint: &'static str,
+    /// What would tell which credential it was.
+    pub(crate) settled_by: &'static str,
+}
+
+const UNNAMED_ENDS: &[UnnamedEnd] = &[
+    UnnamedEnd {
+        kind: "vault.accessor",
+        hint: "token_unnamed",
+        settled_by: "an audit device of Vault that writes tokens and accessors in one form",
+    },
+    UnnamedEnd {
+        kind: "vault.lease",
+        hint: "lease_hashed",
+        settled_by: "`sys/audit-hash` of the same audit device, asked for the hash of this lease id",
+    },
+];
+
 /// Every kind of key that names a credential.
 pub const CREDENTIALS: &[CredentialRow] = &[
     CredentialRow {
@@ -166,6 +189,11 @@ pub fn is_credential(kind: &KeyKind) -> bool {
 /// What is known of this kind of credential.
 pub(crate) fn credential_row(kind: &KeyKind) -> Option<&'static CredentialRow> {
     CREDENTIALS.iter().find(|row| row.kind == kind.name())
+}
+
+/// How records end a credential of this kind without naming it as other records do.
+pub(crate) fn unnamed_end(kind: &KeyKind) -> Option<&'static UnnamedEnd> {
+    UNNAMED_ENDS.iter().find(|row| row.kind == kind.name())
 }
 
 /// What a credential or workload of this kind is called.

@@ -52,7 +52,7 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "chain hmac-sha256:5b777487",
     },
     DemoStep {
-        because: "Back from a database lease of the build: secret store, service account, cluster, cloud role, CI job.",
+        because: "Back from a database lease of the build: secret store, service account, cluster, cloud role, CI run, and who pushed.",
         command: "chain database/creds/ledger-owner/MrPG",
     },
     DemoStep {
@@ -78,6 +78,10 @@ pub const DEMO_STEPS: &[DemoStep] = &[
     DemoStep {
         because: "The trail of this key breaks, and the answer says which log would settle it.",
         command: "chain ASIAX5BILLINGEXAMPLE",
+    },
+    DemoStep {
+        because: "A build that did not name its run: two runs of that time fit, and both are kept.",
+        command: "chain ASIAX5GITHUB3EXAMPLE",
     },
     DemoStep {
         because: "Two calls could have issued this one. Both are kept.",

@@ -5,14 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_model::{Credential, Effect, EffectKind, Event, Identity, Key, KeyRef, Role, Status, Trust};
+use ascribe_model::{
+    Credential, Effect, EffectKind, Event, EventId, Identity, Key, KeyRef, Role, Status, Trust,
+};
 
-use crate::evidence::EvidenceError;
+use crate::evidence::{EvidenceError, sort_by_time};
 use crate::identity::{keys_naming, lasting};
+use crate::kinds::unnamed_end;
 use crate::lineage::beginnings;
 use crate::naming::is_named;
 use crate::uncertainty::{Moment, Order};
-use crate::{Evidence, USES_MAX};
+use crate::{Evidence, USES_MAX, is_credential};
 
 /// Records that name the credential other than by using it, which are read.
 const MARKS_MAX: usize = 1_024;
@@ -36,6 +39,8 @@ pub(crate) struct Life {
     pub(crate) subject: Option<Identity>,
     /// When it came into being, as well as that is known.
     pub(crate) issued: Option<Moment>,
+    /// Records since then that ended a credential of its kind and scope without naming it as other records do.
+    pub(super) unnamed_ends: Vec<Arc<Event>>,
 }
 
 /// One effect on the credential.
@@ -72,8 +77,13 @@ impl Life {
             uses: uses.events,
             subject: None,
             issued: None,
+            unnamed_ends: Vec::new(),
         };
         life.marks = affecting.events.iter().flat_map(|event| named_marks(event, uid)).collect();
+        for name in life.other_names(uid) {
+            life.add_uses(evidence, &name)?;
+        }
+        life.count_requests_once();
         life.subject = life.subject_of();
         life.issued = life.issue_moment(uid);
         for (name, role) in life.holder_names(uid) {
@@ -83,7 +93,63 @@ impl Life {
             life.add_sets(evidence, &beginning, Role::Ended)?;
         }
         life.marks.sort_by_key(|mark| (mark.event.time.at.is_none(), mark.event.time.at, mark.event.id));
+        if let Some(unnamed) = unnamed_end(&uid.kind) {
+            life.unnamed_ends = evidence.hinting(unnamed.hint, MARKS_MAX)?;
+            life.unnamed_ends
+                .retain(|event| event.outcome.status == Status::Success && event.source.scope == uid.scope);
+            let issued = life.issued.clone();
+            life.unnamed_ends.retain(|event| match (&issued, Moment::of_effect(event)) {
+                (Some(issued), Some(ended)) => issued.order(&ended) != Order::After,
+                _ => true,
+            });
+        }
         Ok(life)
+    }
+
+    /// Other names of the credential, in records that issue it alone: what is refused may be recorded by another name
+    /// than what is accepted.
+    fn other_names(&self, uid: &KeyRef) -> BTreeSet<KeyRef> {
+        let issues_one = |event: &Event| {
+            event.effects.iter().filter(|effect| effect.kind == EffectKind::Issue).count() == 1
+        };
+        let issues =
+            self.marks.iter().filter(|mark| mark.effect.kind == EffectKind::Issue && issues_one(&mark.event));
+        let names = issues.flat_map(|mark| &mark.event.keys).filter(|key| {
+            key.role == Role::Name
+                && key.trust != Trust::SelfAsserted
+                && key.scope == uid.scope
+                && is_credential(&key.kind)
+        });
+        names.map(Key::to_ref).collect()
+    }
+
+    /// Adds the uses that are recorded by another name of the credential.
+    fn add_uses(&mut self, evidence: &dyn Evidence, name: &KeyRef) -> Result<(), EvidenceError> {
+        let page = evidence.events(name, &[Role::Used], USES_MAX)?;
+        let known: BTreeSet<EventId> = self.uses.iter().map(|usage| usage.id).collect();
+        let found = page.events.len();
+        let added: Vec<Arc<Event>> =
+            page.events.into_iter().filter(|usage| !known.contains(&usage.id)).collect();
+        self.used += page.total - (found - added.len()) as u64;
+        self.uses.extend(added);
+        sort_by_time(&mut self.uses);
+        Ok(())
+    }
+
+    /// A request that is recorded when it comes and again with its outcome is one use.
+    fn count_requests_once(&mut self) {
+        let requests = |usage: &Event| -> Vec<KeyRef> {
+            let named = usage.keys.iter().filter(|key| key.role == Role::Native);
+            named.filter(|key| key.trust != Trust::SelfAsserted).map(Key::to_ref).collect()
+        };
+        let is_open = |usage: &Event| usage.outcome.status == Status::Pending;
+        let answered: BTreeSet<KeyRef> =
+            self.uses.iter().filter(|usage| !is_open(usage)).flat_map(|usage| requests(usage)).collect();
+        let before = self.uses.len();
+        self.uses.retain(|usage| {
+            !is_open(usage) || !requests(usage).iter().any(|request| answered.contains(request))
+        });
+        self.used -= (before - self.uses.len()) as u64;
     }
 
     /// When its issue is recorded.

@@ -6,8 +6,10 @@ mod ends;
 mod life;
 mod rows;
 
+use std::sync::Arc;
+
 use ascribe_model::{
-    Basis, Body, Claim, Credential, Details, EffectKind, EventId, Gap, LifecycleDetail, Question,
+    Basis, Body, Claim, Credential, Details, EffectKind, Event, EventId, Gap, LifecycleDetail, Question,
     StreamSummary, TimeSpan, Timestamp, UseCounts, Verdict,
 };
 
@@ -16,6 +18,7 @@ pub(crate) use self::life::Life;
 use self::life::{Mark, Means};
 use self::rows::{mark_claims, same_name, steps};
 use crate::evidence::{EvidenceError, span_of};
+use crate::kinds::{UnnamedEnd, unnamed_end};
 use crate::lineage::credential_in;
 use crate::naming::{counted, credential_name, identity_name, listed};
 use crate::trail::Trail;
@@ -75,9 +78,13 @@ fn life_of(
     trail.begin(evidence, credential)?;
     let origin_is_open = !trail.gaps.is_empty();
     trail.gaps.extend(judged.gaps(&name));
+    if let Some(unnamed) = unnamed_end(&credential.uid.kind) {
+        trail.gaps.extend(judged.unnamed_ends().map(|event| unnamed_gap(event, unnamed, &name)));
+    }
     let mut claims = trail.claims();
     claims.extend(mark_claims(&judged.life, &name));
     claims.extend(judged.claims(&name));
+    claims.extend(judged.unnamed_ends().map(|event| unnamed_claim(event, &name)));
     let verdict = judged.verdict(&trail, origin_is_open);
     let late: Vec<&Late> = judged.late.iter().take(LATE_MAX).collect();
     let details = LifecycleDetail {
@@ -130,6 +137,14 @@ impl Judged {
 
     fn at_end(&self) -> Vec<&Late> {
         self.late.iter().filter(|late| late.standing == Standing::Open).collect()
+    }
+
+    /// Records that may have ended it before any that surely did.
+    fn unnamed_ends(&self) -> impl Iterator<Item = &Arc<Event>> {
+        let first = self.ends.iter().filter(|end| end.is_certain).map(|end| end.at).min();
+        let matters =
+            move |event: &&Arc<Event>| event.time.at.is_none_or(|at| first.is_none_or(|end| at < end));
+        self.life.unnamed_ends.iter().filter(matters)
     }
 
     fn unexamined(&self) -> u64 {
@@ -388,6 +403,29 @@ fn late_claim(late: &[&Late], what: &str) -> Option<Claim> {
         events: sorted(late.iter().take(LATE_MAX).map(|late| late.usage.id)),
         edges: Vec::new(),
     })
+}
+
+/// What is missing where a record may have ended the credential.
+fn unnamed_gap(event: &Event, unnamed: &UnnamedEnd, name: &str) -> Gap {
+    let at = event.time.at.map_or_else(String::new, |at| format!(" of {at}"));
+    let operation = &event.api.operation;
+    Gap {
+        missing: format!(
+            "whether `{operation}`{at} ended {name}: the record does not name what it ended as others do"
+        ),
+        settled_by: unnamed.settled_by.to_owned(),
+    }
+}
+
+fn unnamed_claim(event: &Event, name: &str) -> Claim {
+    let at = event.time.at.map_or_else(String::new, |at| format!(" at {at}"));
+    let (operation, actor) = (&event.api.operation, identity_name(&event.actor));
+    Claim {
+        statement: format!("{name} may be what {actor} ended{at} ({operation})"),
+        premises: vec![premise(format!("the record names {name}"), Basis::Unmet)],
+        events: vec![event.id],
+        edges: Vec::new(),
+    }
 }
 
 pub(crate) fn no_credential(evidence: &dyn Evidence, question: Question) -> Body {
