@@ -104,11 +104,11 @@ fn store(folder: &Path, end: u64, events: Events) -> Store {
     store
 }
 
+/// A key, what is found by its value, its leaves, how many they are, and their times.
+type LookedUp = (KeyRef, Vec<Found>, Vec<u64>, u64, BTreeMap<u64, LeafTimes>);
+
 /// Everything that look-ups say of the keys of `events`, and of the store's own.
-fn looked_up(
-    store: &Store,
-    events: &[Event],
-) -> Vec<(KeyRef, Vec<Found>, Vec<u64>, u64, BTreeMap<u64, LeafTimes>)> {
+fn looked_up(store: &Store, events: &[Event]) -> Vec<LookedUp> {
     let keys: BTreeSet<KeyRef> =
         events.iter().flat_map(|event| event.keys.iter().map(ascribe_model::Key::to_ref)).collect();
     let own = [
