@@ -3,7 +3,7 @@
 //! What is derived again is what the entries show. That no other entry of the ledger would change it cannot be derived
 //! from some of its entries, and is never said.
 
-use ascribe_assess::{Direction, Evidence, EvidenceError, Subject, chain, lifecycle, who};
+use ascribe_assess::{Direction, Evidence, EvidenceError, Subject, chain, lifecycle, session, who, why};
 use ascribe_model::{Basis, Body, Credential, CredentialClass, Event, Question};
 
 use crate::evidence::BundledEvidence;
@@ -56,7 +56,7 @@ pub enum RederiveError {
 }
 
 /// Questions whose answers a bundle can hold.
-pub const VERBS: [&str; 3] = ["who", "chain", "lifecycle"];
+pub const VERBS: [&str; 5] = ["who", "why", "chain", "session", "lifecycle"];
 
 /// The body that follows from the bundled records.
 pub fn rederive(evidence: &BundledEvidence, part: &AnswerPart) -> Result<Body, RederiveError> {
@@ -76,6 +76,8 @@ pub fn rederive(evidence: &BundledEvidence, part: &AnswerPart) -> Result<Body, R
 pub fn reason(evidence: &dyn Evidence, subject: &Subject, question: Question) -> Result<Body, RederiveError> {
     Ok(match question.verb.as_str() {
         "who" => who(evidence, subject, question)?,
+        "why" => why(evidence, subject, question)?,
+        "session" => session(evidence, subject, question)?,
         "lifecycle" => lifecycle(evidence, subject, question)?,
         "chain" => {
             let forward = question.options.get("direction").is_some_and(|direction| direction == "forward");

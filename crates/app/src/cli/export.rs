@@ -36,10 +36,14 @@ pub struct ExportArguments {
 enum Answer {
     /// Which identity held it
     Who,
+    /// Who asked, who approved, and which rule was in force
+    Why,
     /// Back to who started it
     Chain,
     /// Forward to all that came of it
     ChainForward,
+    /// What it did to what, and how good the evidence of that is
+    Session,
     /// When it was issued, changed and ended
     Lifecycle,
 }
@@ -100,6 +104,8 @@ impl Answer {
     fn asked(self) -> AnswerAsked {
         match self {
             Self::Who => AnswerAsked::Who,
+            Self::Why => AnswerAsked::Why,
+            Self::Session => AnswerAsked::Session,
             Self::Chain => AnswerAsked::Chain,
             Self::ChainForward => AnswerAsked::ChainForward,
             Self::Lifecycle => AnswerAsked::Lifecycle,

@@ -46,10 +46,14 @@ pub struct ExportRequest<'a> {
 pub enum AnswerAsked {
     /// Which identity held it.
     Who,
+    /// Who asked, who approved, and which rule was in force.
+    Why,
     /// Back to who started it.
     Chain,
     /// Forward to all that came of it.
     ChainForward,
+    /// What it did to what, and how good the evidence of that is.
+    Session,
     /// When it was issued, changed and ended.
     Lifecycle,
 }
@@ -502,6 +506,8 @@ impl AnswerAsked {
     fn verb(self) -> &'static str {
         match self {
             Self::Who => "who",
+            Self::Why => "why",
+            Self::Session => "session",
             Self::Chain | Self::ChainForward => "chain",
             Self::Lifecycle => "lifecycle",
         }
@@ -511,7 +517,9 @@ impl AnswerAsked {
     fn sought(self) -> Sought {
         match self {
             Self::Who => Sought::Identity,
-            Self::Chain | Self::ChainForward | Self::Lifecycle => Sought::Credential,
+            Self::Why | Self::Chain | Self::ChainForward | Self::Session | Self::Lifecycle => {
+                Sought::Credential
+            }
         }
     }
 }

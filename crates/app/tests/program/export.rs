@@ -40,7 +40,7 @@ fn checked(given: &Given, bundle: &[u8]) -> Report {
 fn every_answer_is_derived_again_from_its_bundle() {
     let given = with_incident();
     for name in ["ASIAQ3APPNODEEXAMPLE", "ASIAX5RELEASEEXAMPLE", "JTI=7591fde2-7a02-456f-a503-1cbf30a48f16"] {
-        for answer in ["who", "chain", "chain-forward", "lifecycle"] {
+        for answer in ["who", "why", "chain", "chain-forward", "session", "lifecycle"] {
             let file = format!("{answer}-{}.evb", name.len());
             let bundle = exported(&given, &file, &["--entries", name, "--answer", answer, "--force"]);
             let report = checked(&given, &bundle);
