@@ -4,10 +4,18 @@
 //!
 //! Entries are JSON-like texts of about 1.6 kB, as CloudTrail's are, with values that differ from entry to entry; a
 //! batch is 1 MiB of them. The folder must not exist; it is left behind.
+//!
+//! `… -- FOLDER --captured FILE` appends the records of a file instead, one a line: the captured bytes and, where
+//! something was withheld, a tab and the bytes received (`read_speed --write` writes such a file). It prints one line
+//! of JSON with the number of records and the processor time of all threads for `ledger`: salts, commitments,
+//! envelopes, compression, checksums, writing and syncing of batches of 1 MiB, the tree with its tiles, and one
+//! signed checkpoint.
 
 #![expect(clippy::print_stdout, reason = "it prints figures")]
 
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,21 +26,61 @@ const ENTRIES_DEFAULT: u32 = 200_000;
 const ENTRY_BYTES: usize = 1_600;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: append_speed FOLDER [ENTRIES]")?;
-    let entries = arguments.next().map_or(Ok(ENTRIES_DEFAULT), |text| text.parse())?;
-    let paths = LedgerPaths::new(Path::new(&folder).join("ledger"), Path::new(&folder).join("anchor"));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [folder] => measure_generated(Path::new(folder), ENTRIES_DEFAULT),
+        [folder, "--captured", file] => measure_captured(Path::new(folder), Path::new(file)),
+        [folder, entries] => measure_generated(Path::new(folder), entries.parse()?),
+        _ => Err("usage: append_speed FOLDER [ENTRIES | --captured FILE]".into()),
+    }
+}
+
+fn measure_captured(folder: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
+    let paths = LedgerPaths::new(folder.join("ledger"), folder.join("anchor"));
+    let mut ledger = Ledger::create(&paths, KeyPair::generate("example.com/speed")?)?;
+    let mut lines = BufReader::new(File::open(file)?).lines();
+    let mut spent = 0;
+    loop {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while bytes < BATCH_BYTES
+            && let Some(line) = lines.next().transpose()?
+        {
+            bytes += line.len();
+            batch.push(line);
+        }
+        if batch.is_empty() {
+            break;
+        }
+        let drafts: Vec<Draft<'_>> = batch
+            .iter()
+            .map(|line| match line.split_once('\t') {
+                Some((captured, received)) => {
+                    Draft { received: Some(received.as_bytes()), ..draft(captured) }
+                }
+                None => draft(line),
+            })
+            .collect();
+        let started = processor_time();
+        ledger.append(&drafts)?;
+        spent += processor_time() - started;
+    }
+    let started = processor_time();
+    ledger.checkpoint()?;
+    spent += processor_time() - started;
+    println!(r#"{{"events":{},"processor_ns":{{"ledger":{spent}}}}}"#, ledger.size());
+    Ok(())
+}
+
+fn measure_generated(folder: &Path, entries: u32) -> Result<(), Box<dyn Error>> {
+    let paths = LedgerPaths::new(folder.join("ledger"), folder.join("anchor"));
     let key = KeyPair::generate("example.com/speed")?;
 
     let mut ledger = Ledger::create(&paths, key.clone())?;
     let spent = append_all(&mut ledger, entries)?;
     print("append", entries, spent.elapsed);
-    if let Some(on_processor) = spent.on_processor {
-        println!(
-            "of which on the processor {:.2} µs an entry",
-            on_processor.as_secs_f64() * 1e6 / f64::from(entries)
-        );
-    }
+    let on_processor = spent.on_processor.as_secs_f64() * 1e6 / f64::from(entries);
+    println!("of which on the processor {on_processor:.2} µs an entry");
     println!("longest batch {:.1} ms", spent.longest.as_secs_f64() * 1e3);
     let started = Instant::now();
     ledger.checkpoint()?;
@@ -64,12 +112,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Spent {
     elapsed: Duration,
     longest: Duration,
-    /// Time on the processor, where the system tells.
-    on_processor: Option<Duration>,
+    /// Processor time of all threads.
+    on_processor: Duration,
 }
 
 fn append_all(ledger: &mut Ledger, entries: u32) -> Result<Spent, Box<dyn Error>> {
-    let mut spent = Spent { on_processor: time_on_processor().map(|_| Duration::ZERO), ..Spent::default() };
+    let mut spent = Spent::default();
     let mut next = 0;
     while next < entries {
         let mut texts = Vec::new();
@@ -81,22 +129,20 @@ fn append_all(ledger: &mut Ledger, entries: u32) -> Result<Spent, Box<dyn Error>
             next += 1;
         }
         let drafts: Vec<Draft<'_>> = texts.iter().map(|text| draft(text)).collect();
-        let (started, on_processor) = (Instant::now(), time_on_processor());
+        let (started, on_processor) = (Instant::now(), processor_time());
         ledger.append(&drafts)?;
         let elapsed = started.elapsed();
         spent.elapsed += elapsed;
         spent.longest = spent.longest.max(elapsed);
-        let appending =
-            time_on_processor().zip(on_processor).map(|(after, before)| after.saturating_sub(before));
-        spent.on_processor = spent.on_processor.zip(appending).map(|(sum, more)| sum + more);
+        spent.on_processor += Duration::from_nanos(processor_time() - on_processor);
     }
     Ok(spent)
 }
 
-/// Time that this thread has spent on the processor; Linux tells it in nanoseconds.
-fn time_on_processor() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+/// Processor time that this process has taken, in nanoseconds.
+fn processor_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 fn draft(text: &str) -> Draft<'_> {

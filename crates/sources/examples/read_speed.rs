@@ -1,22 +1,45 @@
-//! How long one record takes from bytes to events with ids, on one core: a CloudTrail record of about 1.6 kB, and a
-//! Vault audit entry of about 1.3 kB.
+//! How long one record takes from bytes to events with ids, on one core.
 //!
-//! `cargo run --release -p ascribe-sources --example read_speed`
+//! - `cargo run --release -p ascribe-sources --example read_speed`: best of some rounds over a CloudTrail record of
+//!   about 1.6 kB and a Vault audit entry of about 1.3 kB, also with capture policies.
+//! - `… -- DELIVERIES`: the gzip files below that folder, once; prints one line of JSON with the number of events and
+//!   the processor time of all threads for `gunzip` (inflating a file that is in memory into memory that is used
+//!   again) and for `read` (framing, parsing, cutting secrets out, building events and their ids, and letting them go).
+//! - `… -- DELIVERIES --write FOLDER`: measures nothing, and writes what was read for `append_speed` (`captured.jsonl`)
+//!   and `fold_speed` (`events.jsonl`).
 
 #![expect(clippy::print_stdout, reason = "the output is the purpose")]
 
-use std::io;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ascribe_model::Status;
 use ascribe_sources::capture::{Action, Class, Keyring, Policy, Rule, Sealed};
 use ascribe_sources::json::AtEnd;
 use ascribe_sources::{Context, Framer, ReadRecord, Reading, Received, SOURCES, Step, read};
+use flate2::bufread::GzDecoder;
 
 const RECORDS: u32 = 5_000;
 const ROUNDS: usize = 30;
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => {
+            measure_generated();
+            Ok(())
+        }
+        [deliveries] => measure_deliveries(Path::new(deliveries)),
+        [deliveries, "--write", folder] => write_deliveries(Path::new(deliveries), Path::new(folder)),
+        _ => Err("usage: read_speed [DELIVERIES [--write FOLDER]]".into()),
+    }
+}
+
+fn measure_generated() {
     let mut records = Vec::from(*b"{\"Records\":[");
     for number in 0..RECORDS {
         if number > 0 {
@@ -44,7 +67,7 @@ fn measure(name: &str, input: &[u8]) {
         assert_eq!((records, events), (RECORDS as usize, RECORDS as usize), "every record gives one event");
         for (policy, best) in policies.iter().zip(&mut captured) {
             let started = Instant::now();
-            read_each(input, |record| capture(record, policy));
+            sum_each(input, |record| capture(record, policy));
             *best = (*best).min(started.elapsed());
         }
     }
@@ -98,6 +121,88 @@ impl Keyring for NoKeys {
     }
 }
 
+fn measure_deliveries(deliveries: &Path) -> Result<(), Box<dyn Error>> {
+    let (mut gunzipping, mut reading, mut events) = (0, 0, 0);
+    let mut body = Vec::new();
+    for path in files_below(deliveries)? {
+        let encoded = std::fs::read(path)?;
+        let started = processor_time();
+        gunzip(&encoded, &mut body)?;
+        let inflated = processor_time();
+        events += read_all(&body);
+        gunzipping += inflated - started;
+        reading += processor_time() - inflated;
+    }
+    println!(r#"{{"events":{events},"processor_ns":{{"gunzip":{gunzipping},"read":{reading}}}}}"#);
+    Ok(())
+}
+
+/// One line for each record: its captured bytes and, where something was withheld, a tab and the bytes received. One
+/// line for each event.
+fn write_deliveries(deliveries: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut captured = BufWriter::new(File::create(folder.join("captured.jsonl"))?);
+    let mut events = BufWriter::new(File::create(folder.join("events.jsonl"))?);
+    let mut body = Vec::new();
+    for path in files_below(deliveries)? {
+        gunzip(&std::fs::read(path)?, &mut body)?;
+        let mut outcome = Ok(());
+        read_each(&body, |received, record| {
+            if outcome.is_ok() {
+                outcome = write_record(received, &record, (&mut captured, &mut events));
+            }
+        });
+        outcome?;
+    }
+    captured.flush()?;
+    Ok(events.flush()?)
+}
+
+fn write_record(
+    received: &[u8],
+    record: &ReadRecord<'_>,
+    (captured, events): (&mut impl Write, &mut impl Write),
+) -> Result<(), Box<dyn Error>> {
+    if received.iter().any(|byte| b"\t\n".contains(byte)) {
+        return Err("a record is not on one line without tabs".into());
+    }
+    captured.write_all(&record.captured)?;
+    if !record.withheld.is_empty() {
+        captured.write_all(b"\t")?;
+        captured.write_all(received)?;
+    }
+    captured.write_all(b"\n")?;
+    for event in &record.events {
+        serde_json::to_writer(&mut *events, event)?;
+        events.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// The files below a folder, in the order of their paths.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn gunzip(encoded: &[u8], body: &mut Vec<u8>) -> io::Result<()> {
+    body.clear();
+    GzDecoder::new(encoded).read_to_end(body).map(drop)
+}
+
+/// Processor time that this process has taken, in nanoseconds.
+fn processor_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
 /// Counts records without reading them.
 fn frame(input: &[u8]) -> usize {
     let mut framer = Framer::new(SOURCES);
@@ -116,13 +221,20 @@ fn frame(input: &[u8]) -> usize {
 
 /// Counts events.
 fn read_all(input: &[u8]) -> usize {
-    read_each(input, |record| std::hint::black_box(&record.events).len())
+    sum_each(input, |record| std::hint::black_box(&record.events).len())
 }
 
 /// Adds up what `count` says of each record.
-fn read_each(input: &[u8], count: impl Fn(ReadRecord<'_>) -> usize) -> usize {
+fn sum_each(input: &[u8], count: impl Fn(ReadRecord<'_>) -> usize) -> usize {
+    let mut sum = 0;
+    read_each(input, |_, record| sum += count(record));
+    sum
+}
+
+/// Hands each record over, with the bytes received.
+fn read_each(input: &[u8], mut take: impl FnMut(&[u8], ReadRecord<'_>)) {
     let mut framer = Framer::new(SOURCES);
-    let (mut position, mut events, mut last) = (0, 0, None);
+    let (mut position, mut last) = (0, None);
     loop {
         match framer.next(&input[position..], AtEnd::Yes) {
             Step::Record { length } => {
@@ -130,12 +242,12 @@ fn read_each(input: &[u8], count: impl Fn(ReadRecord<'_>) -> usize) -> usize {
                 let received = Received { bytes, tape: framer.tape(), last };
                 if let Reading::Record(record) = read(received, &Context::default()) {
                     last = Some(record.source);
-                    events += count(record);
+                    take(bytes, record);
                 }
                 position += length;
             }
             Step::Framing { length } | Step::Reject { length, .. } => position += length,
-            Step::End { .. } | Step::NeedMore => return events,
+            Step::End { .. } | Step::NeedMore => return,
         }
     }
 }
