@@ -20,8 +20,8 @@ usage: cargo xtask TASK
   tidy    the rules of this project that no other tool knows
   new-source NAME
           the file, the fixture folder and the two lines that make a source
-  bench ingest [--events N] [--runs N] [--seed N]
-          how fast records become evidence, beside DuckDB on the same files
+  bench ingest [--events N] [--runs N] [--seed N] [--kinds cloudtrail,vault,kubernetes]
+          how fast records become evidence, beside DuckDB and chDB on the same files, and beside the sum of its parts
   bench questions [--events N] [--keys N] [--seed N] [--folder DIR]
           how long answers take over many events, beside DuckDB on the same files; the folder keeps them
   torture kill [--trials N] [--events N] [--seed N]

@@ -1,5 +1,7 @@
-//! The program under test: `ascribe`, built for release from this checkout.
+//! The programs under test: `ascribe` and the examples that measure parts of it, built for release from this
+//! checkout.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -14,14 +16,40 @@ pub enum BuildError {
     Failed(ExitStatus),
     #[error("`cargo build` printed something else than JSON")]
     Json(#[source] serde_json::Error),
-    #[error("`cargo build` named no program")]
-    NoProgram,
+    #[error("`cargo build` named no program `{0}`")]
+    NoProgram(String),
 }
 
 /// Builds `ascribe` for release and says where it is.
 pub fn release(root: &Path) -> Result<PathBuf, BuildError> {
+    let mut programs = build(root, &["--package", "ascribe-app", "--bin", "ascribe"])?;
+    programs.remove("ascribe").ok_or_else(|| BuildError::NoProgram("ascribe".to_owned()))
+}
+
+/// An example and the package that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    pub package: &'static str,
+    pub name: &'static str,
+}
+
+/// Builds examples for release and says where they are, by name.
+pub fn examples(root: &Path, examples: &[Example]) -> Result<BTreeMap<&'static str, PathBuf>, BuildError> {
+    let arguments: Vec<&str> =
+        examples.iter().flat_map(|it| ["--package", it.package, "--example", it.name]).collect();
+    let mut programs = build(root, &arguments)?;
+    let found = examples.iter().map(|Example { name, .. }| {
+        let program = programs.remove(*name).ok_or_else(|| BuildError::NoProgram((*name).to_owned()))?;
+        Ok((*name, program))
+    });
+    found.collect()
+}
+
+/// The programs that a build makes, by name.
+fn build(root: &Path, arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let output = Command::new("cargo")
-        .args(["build", "--locked", "--release", "--package", "ascribe-app", "--bin", "ascribe"])
+        .args(["build", "--locked", "--release"])
+        .args(arguments)
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .stderr(Stdio::inherit())
@@ -30,10 +58,14 @@ pub fn release(root: &Path) -> Result<PathBuf, BuildError> {
     if !output.status.success() {
         return Err(BuildError::Failed(output.status));
     }
-    let mut program = None;
+    let mut programs = BTreeMap::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).map_err(BuildError::Json)?;
-        program = message["executable"].as_str().map(PathBuf::from).or(program);
+        if let (Some(name), Some(program)) =
+            (message["target"]["name"].as_str(), message["executable"].as_str())
+        {
+            programs.insert(name.to_owned(), PathBuf::from(program));
+        }
     }
-    program.ok_or(BuildError::NoProgram)
+    Ok(programs)
 }

@@ -3,7 +3,7 @@
 //!
 //! Writes records as AWS spells them (record version 1.11) and knows nothing of files, nor of how Ascribe reads them.
 
-use super::random::Random;
+use super::random::{HEX, Random};
 
 /// Live sessions in one account. With one `AssumeRole` in 25 records a session is used about 750 times.
 const SESSIONS_PER_ACCOUNT: usize = 30;
@@ -12,7 +12,6 @@ const USERS_PER_ACCOUNT: u64 = 4;
 
 const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const HEX: &str = "0123456789abcdef";
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-central-1", "ap-southeast-2"];
 const AGENTS: [&str; 5] = [

@@ -40,9 +40,9 @@ pub struct Delivered {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{path}`")]
 pub struct DeliverError {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     #[source]
-    source: std::io::Error,
+    pub(super) source: std::io::Error,
 }
 
 /// Accounts where it does not matter how many.

@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use super::build;
 use super::deliveries::{self, Order, START_MS};
-use super::ingest::{BenchError, expect_events, json};
+use super::ingest::BenchError;
 use super::measure::{self, Measured, Run, float};
+use super::programs::{expect_events, json};
 use super::table::{Table, thousands};
 use crate::options::{self, OptionError};
 

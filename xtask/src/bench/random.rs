@@ -2,6 +2,9 @@
 //!
 //! For benches and long tests only; no part of anything that guards a key.
 
+/// Digits of hexadecimal text.
+pub const HEX: &str = "0123456789abcdef";
+
 /// A sequence that depends on its seed alone.
 #[derive(Debug, Clone)]
 pub struct Random {
@@ -42,6 +45,11 @@ impl Random {
     /// `length` letters of `alphabet`, which is ASCII.
     pub fn letters(&mut self, alphabet: &str, length: usize) -> String {
         (0..length).map(|_| char::from(*self.pick(alphabet.as_bytes()))).collect()
+    }
+
+    /// A text as Vault's audit devices write it in place of a value: `hmac-sha256:` and 64 digits.
+    pub fn hmac(&mut self) -> String {
+        format!("hmac-sha256:{}", self.letters(HEX, 64))
     }
 
     /// A version 4 UUID in text.
