@@ -138,7 +138,7 @@ pub fn event(act: &Act, second: Option<i64>) -> Event {
             event.verb = Verb::Update;
         }
         Act::SignIn { account, token } => {
-            event.source.kind = STREAMS[0].to_owned();
+            STREAMS[0].clone_into(&mut event.source.kind);
             act_as(&mut event, "vault.alias", &format!("account-{account}"));
             let issued = key(Role::Issued, "vault.accessor", &format!("T{token}"));
             event.effects.push(effect(Some(issued.to_ref())));
