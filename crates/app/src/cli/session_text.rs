@@ -2,7 +2,7 @@
 
 use ascribe_model::{AuthorityBasis, Element, ResourceUse, SessionDetail};
 
-use super::escape::line;
+use super::escape::{brief, line};
 use super::rows::{Rows, aligned, word};
 
 /// Resources that the text lists; the rows and the JSON have all that the answer has.
@@ -72,7 +72,7 @@ fn facts(session: &SessionDetail) -> String {
     }
     let mut out = String::from("\nSESSION\n");
     for (name, value) in facts {
-        out.push_str(&format!("  {name:<11}{}\n", line(&value, 160)));
+        out.push_str(&format!("  {name:<11}{}\n", brief(&value, 160)));
     }
     out
 }
@@ -80,7 +80,7 @@ fn facts(session: &SessionDetail) -> String {
 fn element_text(element: &Element) -> String {
     let mut out = format!("  {:<10} {}\n", word(&element.element), word(&element.state));
     for because in &element.because {
-        out.push_str(&format!("      {}\n", line(because, 200)));
+        out.push_str(&format!("      {}\n", brief(because, 200)));
     }
     for settled_by in &element.settled_by {
         out.push_str(&format!("      supplied by: {}\n", line(settled_by, 200)));

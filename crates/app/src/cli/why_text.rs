@@ -2,7 +2,7 @@
 
 use ascribe_model::{AuthorityBasis, WhyAct, WhyDetail, WhyRule};
 
-use super::escape::line;
+use super::escape::{brief, line};
 use super::rows::{Rows, word};
 
 /// Each act with who asked, and below it the rules and approvals.
@@ -11,11 +11,11 @@ pub fn text(why: &WhyDetail) -> String {
     for act in &why.acts {
         let at = act.at.map_or_else(|| "no time".to_owned(), |at| at.to_string());
         let issued = act.issued.as_ref().map_or_else(String::new, |uid| format!("  issued {}", uid.value));
-        out.push_str(&format!("\n{at}  {}{}\n", line(&act.operation, 60), line(&issued, 60)));
-        out.push_str(&format!("  asked by   {}\n", line(&asked_by(act), 120)));
+        out.push_str(&format!("\n{at}  {}{}\n", line(&act.operation, 60), brief(&issued, 60)));
+        out.push_str(&format!("  asked by   {}\n", brief(&asked_by(act), 120)));
         if let Some(done_by) = &act.done_by {
             let done_by = format!("{} {}", done_by.kind.name(), done_by.label());
-            out.push_str(&format!("  done by    {}\n", line(&done_by, 120)));
+            out.push_str(&format!("  done by    {}\n", brief(&done_by, 120)));
         }
         for rule in &act.rules {
             out.push_str(&format!("  {:<10} {}\n", word(&rule.decision), line(&rule_text(rule), 160)));

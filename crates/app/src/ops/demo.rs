@@ -56,6 +56,10 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "chain database/creds/ledger-owner/MrPG",
     },
     DemoStep {
+        because: "Who allowed that build to become a role in the cloud?",
+        command: "why ASIAX5GITHUB2EXAMPLE",
+    },
+    DemoStep {
         because: "The sessions of the instance's role were revoked. Did its credential work after that?",
         command: "lifecycle ASIAQ3APPNODEEXAMPLE",
     },
@@ -68,24 +72,20 @@ pub const DEMO_STEPS: &[DemoStep] = &[
         command: "chain --forward hmac-sha256:99cb71a5",
     },
     DemoStep {
-        because: "Its last hour, with what cannot be seen as rows.",
+        because: "What did the other token do, and how good is the evidence of it?",
+        command: "session hmac-sha256:5b777487",
+    },
+    DemoStep {
+        because: "Both of them from the revocation on, with what cannot be seen as rows.",
         command: "timeline --since 2026-08-14T09:51:00Z hmac-sha256:99cb71a5",
     },
     DemoStep {
-        because: "A lease was revoked by its hash. Which one that was cannot be told here, and the answer says who could.",
-        command: "chain hmac-sha256:9a9d367f",
+        because: "Was its lease ever revoked? A lease was, by its hash: whether it was this one, only Vault can tell.",
+        command: "lifecycle database/creds/ledger-rw/S4uK",
     },
     DemoStep {
         because: "The trail of this key breaks, and the answer says which log would settle it.",
         command: "chain ASIAX5BILLINGEXAMPLE",
-    },
-    DemoStep {
-        because: "A build that did not name its run: two runs of that time fit, and both are kept.",
-        command: "chain ASIAX5GITHUB3EXAMPLE",
-    },
-    DemoStep {
-        because: "Two calls could have issued this one. Both are kept.",
-        command: "chain ASIAX5RELEASEEXAMPLE",
     },
     DemoStep {
         because: "The call that crossed accounts. Its session token was cut out before anything was stored.",
