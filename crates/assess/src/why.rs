@@ -127,7 +127,15 @@ impl Reasons {
         };
         let known = |act: &WhyAct| act.rules.iter().map(rank).max().unwrap_or(Rank::Nothing);
         match known(nearest) {
-            Rank::Decides if self.acts.iter().all(|act| known(act) == Rank::Decides) => Verdict::Proven,
+            Rank::Decides if self.acts.iter().all(|act| known(act) == Rank::Decides) => {
+                let is_stated = |rule: &WhyRule| rule.basis != AuthorityBasis::Absent;
+                if self.acts.iter().flat_map(|act| &act.rules).all(is_stated) {
+                    Verdict::Proven
+                } else {
+                    let bound = "the rules and approvals on record; which others had a part is not recorded";
+                    Verdict::Bounded { bound: bound.to_owned() }
+                }
+            }
             Rank::Decides => Verdict::Bounded {
                 bound: "the act itself; for those above it, which rule decided is not on record".to_owned(),
             },
@@ -213,7 +221,10 @@ impl Reasons {
             (deciding, []) => format!(" by {}", listed(deciding)),
             (deciding, framing) => format!(" by {}; also on record: {}", listed(deciding), listed(framing)),
         };
-        let approved = approval_words(act);
+        let approved = match approvals(act).as_slice() {
+            [] => self.approvals_above(),
+            approvals => format!("; {}", approvals.join("; ")),
+        };
         let of = match (&act.issued, self.event) {
             (Some(uid), None) => format!(", which issued {},", credential_name(uid)),
             _ => String::new(),
@@ -230,27 +241,36 @@ impl Reasons {
             None => format!("{}{of} {decided} {asker}{by}{approved}", act.operation),
         }
     }
+
+    /// The approvals of what it came of, where the act nearest to the subject has none itself.
+    fn approvals_above(&self) -> String {
+        let mut words = String::new();
+        for act in self.acts.iter().skip(1) {
+            let approvals = approvals(act);
+            if let Some(issued) = act.issued.as_ref().filter(|_| !approvals.is_empty()) {
+                let issued = credential_name(issued);
+                words.push_str(&format!("; {issued}, of which it came: {}", approvals.join(", ")));
+            }
+        }
+        if words.is_empty() { "; no approval is on record".to_owned() } else { words }
+    }
 }
 
 /// Who approved, and who refused to, as far as that is on record.
-fn approval_words(act: &WhyAct) -> String {
-    let approvals = || act.rules.iter().filter(|rule| rule.kind == AuthorityKind::Approval);
+fn approvals(act: &WhyAct) -> Vec<String> {
+    let on_record = || act.rules.iter().filter(|rule| rule.kind == AuthorityKind::Approval);
     let by = |decision: Decision| -> Vec<String> {
-        let of_decision = approvals().filter(|rule| rule.decision == decision);
+        let of_decision = on_record().filter(|rule| rule.decision == decision);
         of_decision.filter_map(|rule| rule.by.as_ref().map(identity_name)).collect()
     };
-    let mut words = String::new();
-    for (decision, what) in [
+    let told = [
         (Decision::Allow, "approved by"),
         (Decision::Deny, "refused by"),
         (Decision::Unknown, "without its decision on record, a step of approval by"),
-    ] {
-        let names = by(decision);
-        if !names.is_empty() {
-            words.push_str(&format!("; {what} {}", listed(&names)));
-        }
-    }
-    if words.is_empty() { "; no approval is on record".to_owned() } else { words }
+    ];
+    let words = told.map(|(decision, what)| (by(decision), what));
+    let words = words.iter().filter(|(names, _)| !names.is_empty());
+    words.map(|(names, what)| format!("{what} {}", listed(names))).collect()
 }
 
 /// How much a rule on record says of a decision.
