@@ -159,7 +159,7 @@ fn composite_premise(edge: &Edge) -> String {
     let [from, to] = [&edge.from, &edge.to].map(node_name);
     match edge.kind {
         EdgeKind::Issued => {
-            format!("of those that the issuer vouched for, the caller named {from} truthfully")
+            format!("the caller named {from} truthfully among those that the issuer vouched for")
         }
         EdgeKind::OnBehalfOf => {
             format!("the trust policy of the first role let only {to} set that name")

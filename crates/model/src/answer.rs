@@ -281,7 +281,7 @@ pub struct ChainHop {
     /// Declared end of the credential on the far side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// Uses of the credential on the far side.
+    /// Records that show a use of the credential on the far side; a request that is recorded twice counts twice.
     #[serde(default)]
     pub uses: u64,
     /// First and last of those uses.

@@ -222,7 +222,17 @@ fn hop_rows(hops: &[ChainHop], edges: &[Edge]) -> Rows {
         ]
     };
     Rows {
-        header: vec!["hop", "from", "", "to", "join", "time (UTC)", "operation", "uses", "expires (UTC)"],
+        header: vec![
+            "hop",
+            "from",
+            "",
+            "to",
+            "join",
+            "time (UTC)",
+            "operation",
+            "use records",
+            "expires (UTC)",
+        ],
         rows: hops.iter().map(row).collect(),
     }
 }

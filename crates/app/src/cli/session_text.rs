@@ -34,7 +34,7 @@ pub fn text(session: &SessionDetail) -> String {
             vec![at, handed.to.clone(), handed.uses.to_string()]
         };
         let rows = session.handed_on.iter().map(row).collect();
-        let table = aligned(&Rows { header: vec!["time (UTC)", "what", "uses"], rows });
+        let table = aligned(&Rows { header: vec!["time (UTC)", "what", "use records"], rows });
         out.push_str(&format!("\nHANDED ON\n{table}"));
     }
     out
@@ -57,10 +57,13 @@ fn facts(session: &SessionDetail) -> String {
         add("workload", Some(workload.to_string()));
     }
     add("issued", session.issued.map(|at| at.to_string()));
-    add("used", session.used.map(|span| format!("{} to {}, {} events", span.first, span.last, session.uses)));
+    add(
+        "used",
+        session.used.map(|span| format!("{} to {}, {}", span.first, span.last, counted(session.uses, "use"))),
+    );
     add("ends", session.ended.map(|at| at.to_string()));
     for address in &session.addresses {
-        add("from", Some(format!("{} ({} events)", address.address, address.events)));
+        add("from", Some(format!("{} ({})", address.address, counted(address.events, "event"))));
     }
     for rule in &session.authorities {
         let name = if rule.basis == AuthorityBasis::Absent {
@@ -68,13 +71,17 @@ fn facts(session: &SessionDetail) -> String {
         } else {
             format!("{} {} ({})", word(&rule.kind), rule.uid, word(&rule.basis))
         };
-        add("authority", Some(format!("{} {name}, {} events", word(&rule.decision), rule.events)));
+        add("authority", Some(format!("{} {name}, {}", word(&rule.decision), counted(rule.events, "event"))));
     }
     let mut out = String::from("\nSESSION\n");
     for (name, value) in facts {
         out.push_str(&format!("  {name:<11}{}\n", brief(&value, 160)));
     }
     out
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn element_text(element: &Element) -> String {

@@ -197,7 +197,9 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 fn body(evidence: &OpenEvidence, question: Question, rules: Vec<WithheldRule>) -> Body {
     let values: u64 = rules.iter().map(|row| row.values).sum();
     let names: std::collections::BTreeSet<&str> = rules.iter().map(|row| row.rule.as_str()).collect();
-    let statement = format!("{values} values were withheld by {} rules before they were stored", names.len());
+    let by = if names.len() == 1 { "1 rule".to_owned() } else { format!("{} rules", names.len()) };
+    let what = if values == 1 { "1 value was".to_owned() } else { format!("{values} values were") };
+    let statement = format!("{what} withheld by {by} before anything was stored");
     let mut events: Vec<EventId> = rules.iter().flat_map(|row| row.examples.iter().copied()).collect();
     events.sort_unstable();
     events.dedup();

@@ -99,7 +99,7 @@ pub struct HandedOn {
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// Uses of it on record.
+    /// Records that show a use of it.
     pub uses: u64,
 }
 
