@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use crate::Evidence;
 use crate::evidence::EvidenceError;
-use crate::identity::identity_of;
+use crate::identity::{Depth, identity_of};
 use crate::kinds::is_lasting;
 use crate::naming::{counted, identity_name};
 use crate::verdict::premise;
@@ -25,7 +25,7 @@ pub(crate) fn who_is(
     anchor: &KeyRef,
     question: Question,
 ) -> Result<Body, EvidenceError> {
-    let found = identity_of(evidence, anchor)?;
+    let found = identity_of(evidence, anchor, Depth::Whole)?;
     let Some(detail) = found else {
         let settled_by = "a log in which it acts".to_owned();
         let gap = Gap { missing: format!("a record that names {anchor}"), settled_by: settled_by.clone() };
@@ -91,7 +91,7 @@ pub(crate) fn identities_of(
             names.any(|known| known == anchor)
         });
         if !is_told && told.len() < IDENTITIES_MAX {
-            told.extend(identity_of(evidence, anchor)?);
+            told.extend(identity_of(evidence, anchor, Depth::Beside)?);
         }
     }
     Ok(told)

@@ -24,8 +24,10 @@ use crate::evidence::EvidenceError;
 use crate::kinds::{is_credential, is_lasting};
 use crate::naming::counted;
 
-/// Events of one identifier that are read for its names.
+/// Events of one identifier that are read for its names where it is the identity that is asked about.
 const READ_MAX: usize = 512;
+/// Events that are read where it is shown beside what is asked about.
+const READ_BESIDE_MAX: usize = 32;
 /// Events that are cited for one name.
 const CITED_MAX: usize = 4;
 /// Identifiers of other systems that are followed.
@@ -55,12 +57,27 @@ pub fn is_lasting_identifier(key: &KeyRef) -> bool {
     is_lasting(&key.kind, &key.value)
 }
 
+/// How far an identity is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// It is what is asked about.
+    Whole,
+    /// Its names are followed, and what looks like it is not searched for.
+    Names,
+    /// It is shown beside what is asked about: fewer events are read, and what looks like it is not searched for.
+    Beside,
+}
+
 /// The identity of `anchor` under all its names; none where no event that was read names one.
 pub(crate) fn identity_of(
     evidence: &dyn Evidence,
     anchor: &KeyRef,
+    depth: Depth,
 ) -> Result<Option<IdentityDetail>, EvidenceError> {
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered::new(match depth {
+        Depth::Whole | Depth::Names => READ_MAX,
+        Depth::Beside => READ_BESIDE_MAX,
+    });
     let mut open = vec![anchor.clone()];
     while let Some(next) = open.pop() {
         if gathered.anchors.len() < ANCHORS_MAX && gathered.anchors.insert(next.clone()) {
@@ -70,7 +87,10 @@ pub(crate) fn identity_of(
     let Some(identity) = gathered.shown_as(anchor) else { return Ok(None) };
     let names = gathered.names(&identity);
     let known = Known { anchors: &gathered.anchors, names: gathered.names.keys().cloned().collect() };
-    let not_merged = look_alikes(evidence, &known, &identity)?;
+    let not_merged = match depth {
+        Depth::Whole => look_alikes(evidence, &known, &identity)?,
+        Depth::Names | Depth::Beside => Vec::new(),
+    };
     Ok(Some(IdentityDetail {
         kind_because: gathered.kind_because(&identity),
         identity,
@@ -97,17 +117,23 @@ struct Gathered {
     read: BTreeMap<EventId, Arc<Event>>,
     acted: u64,
     unread: u64,
+    /// Most events of one identifier and role to be read.
+    read_max: usize,
 }
 
 /// How little an event tells of an identity: whether it does not act there, and whether its kind is not told.
 type Reverse = (bool, bool);
 
 impl Gathered {
+    fn new(read_max: usize) -> Self {
+        Self { read_max, ..Self::default() }
+    }
+
     /// Reads the events of one identifier, and gives the lasting identifiers of other kinds that stand beside it.
     fn read(&mut self, evidence: &dyn Evidence, anchor: &KeyRef) -> Result<Vec<KeyRef>, EvidenceError> {
         let mut others = Vec::new();
         for role in [Role::Actor, Role::Behalf, Role::Subject] {
-            let page = evidence.events(anchor, &[role], READ_MAX)?;
+            let page = evidence.events(anchor, &[role], self.read_max)?;
             if role == Role::Actor {
                 self.acted += page.total;
                 self.unread += page.total - page.events.len() as u64;

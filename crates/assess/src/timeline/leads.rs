@@ -7,7 +7,7 @@ use ascribe_model::{Credential, Event, Gap, JoinGrade, KeyRef, Node, Role, Timel
 use super::{own, start, subject_name};
 use crate::Evidence;
 use crate::evidence::{EvidenceError, Wanted};
-use crate::identity::{identity_of, lasting};
+use crate::identity::{Depth, identity_of, lasting};
 use crate::kinds::is_lasting;
 use crate::naming::{counted, identity_name};
 use crate::trail::Trail;
@@ -65,7 +65,7 @@ impl Leads {
 
     /// The identity by its identifiers, what names it, the credentials that it acted with, and all that came of those.
     pub(super) fn of_identity(evidence: &dyn Evidence, anchor: &KeyRef) -> Result<Self, EvidenceError> {
-        let Some(detail) = identity_of(evidence, anchor)? else {
+        let Some(detail) = identity_of(evidence, anchor, Depth::Names)? else {
             let mut leads = Self::new(anchor.clone(), subject_name(anchor));
             leads.all.push(Lead::new(anchor.clone(), &IDENTITY_ROLES, TimelinePart::Own));
             return Ok(leads);
