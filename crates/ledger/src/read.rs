@@ -23,7 +23,7 @@ use crate::proof::{LeafAt, ProofError, ProofRefused, consistency_proof, inclusio
 use crate::recent::Recent;
 use crate::salts::{EntrySalts, SaltsFile};
 use crate::segment::{Block, SEGMENT_LEAVES};
-use crate::segment_file::{SegmentFile, read_whole_salts};
+use crate::segment_file::{SegmentFile, read_salts_bytes};
 use crate::tile_files::TileFiles;
 
 /// Decompressed bytes of blocks kept: some hundred ordinary blocks.
@@ -122,7 +122,7 @@ pub enum ReadError {
 struct Kept {
     segments: Recent<u32, SegmentFile>,
     blocks: Recent<(u32, Range<u64>), Block>,
-    salts: Recent<u32, SaltsFile>,
+    salts: Recent<u32, Vec<u8>>,
 }
 
 impl Reader {
@@ -190,11 +190,13 @@ impl Reader {
         let id = self.segment_of(leaf)?;
         let path = self.paths.segment(id, SegmentPart::Salts);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match kept.salts.find(|key| *key == id.index) {
-            Some(file) => file,
-            None => kept.salts.keep(id.index, read_whole_salts(&path, id)?, 1),
+        let bytes = match kept.salts.find(|key| *key == id.index) {
+            Some(bytes) => bytes,
+            None => kept.salts.keep(id.index, read_salts_bytes(&path, id)?, 1),
         };
-        file.salts(leaf).ok_or(ReadError::SaltsMissing { leaf, path })
+        let found = SaltsFile::find(&bytes, leaf)
+            .map_err(|damage| FileError::damage(&path, damage.offset, damage.problem))?;
+        found.ok_or(ReadError::SaltsMissing { leaf, path })
     }
 
     /// Proof that a leaf is in the tree of the checkpoint.

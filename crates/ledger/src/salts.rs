@@ -3,6 +3,8 @@
 //! A chunk is written only after the blocks of its leaves are durable. So a durable chunk says two things: these are
 //! the salts, and everything up to `segment_end` is acknowledged. It knows bytes only, no files and no commitments.
 
+use std::ops::Range;
+
 use crate::commitment::{SALT_BYTES, Salt};
 use crate::cursor::Cursor;
 use crate::damage::FormatProblem;
@@ -48,6 +50,13 @@ pub(crate) struct SaltsFile {
     pub(crate) tail: SaltsTail,
 }
 
+/// What no crash leaves, and where it begins.
+#[derive(Debug)]
+pub(crate) struct SaltsDamage {
+    pub(crate) offset: u64,
+    pub(crate) problem: FormatProblem,
+}
+
 /// What follows the last whole chunk.
 #[derive(Debug)]
 pub(crate) enum SaltsTail {
@@ -87,6 +96,19 @@ impl SaltsChunk {
         }
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
         bytes
+    }
+
+    /// Leaves and length of the chunk at the start of `bytes`, by its header. It may reach beyond the end.
+    fn extent(bytes: &[u8]) -> Result<(Range<u64>, usize), FormatProblem> {
+        let mut cursor = Cursor::new("the salts chunk", bytes);
+        cursor.magic(CHUNK_MAGIC)?;
+        let first_leaf = cursor.u64()?;
+        let (count, captured, received) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
+        cursor.u64()?;
+        cursor.checksum()?;
+        let salts = (captured as usize).saturating_add(received as usize).saturating_mul(SALT_BYTES);
+        let length = salts.saturating_add(CHUNK_HEADER_BYTES + 2 * count.div_ceil(8) as usize + 4);
+        Ok((first_leaf..first_leaf.saturating_add(u64::from(count)), length))
     }
 
     /// Reads the chunk at the start of `bytes`; returns it and its length.
@@ -144,6 +166,30 @@ impl SaltsFile {
         }
         file.whole_bytes = position as u64;
         file
+    }
+
+    /// The salts of one leaf in the bytes of a file, if a whole chunk has them. Of the chunks before it only the headers
+    /// are read: a salt that is not the right one opens no commitment, and damage elsewhere is found by `verify`.
+    pub(crate) fn find(bytes: &[u8], leaf: u64) -> Result<Option<EntrySalts>, SaltsDamage> {
+        let mut position = FILE_HEADER_BYTES;
+        while position < bytes.len() {
+            let damage = |problem| match classify_tail(bytes, position, problem) {
+                SaltsTail::Damaged(problem) => Err(SaltsDamage { offset: position as u64, problem }),
+                SaltsTail::Clean | SaltsTail::Torn => Ok(None),
+            };
+            let (leaves, length) = match SaltsChunk::extent(&bytes[position..]) {
+                Ok(extent) => extent,
+                Err(problem) => return damage(problem),
+            };
+            if leaves.contains(&leaf) {
+                return match SaltsChunk::decode(&bytes[position..]) {
+                    Ok((chunk, _)) => Ok(chunk.salts.get((leaf - leaves.start) as usize).copied()),
+                    Err(problem) => damage(problem),
+                };
+            }
+            position += length;
+        }
+        Ok(None)
     }
 
     /// The salts of one leaf, if a whole chunk has them.
@@ -235,6 +281,10 @@ mod tests {
         assert_eq!(decoded.chunks, chunks);
         assert_eq!(decoded.salts(4), Some(chunks[1].salts[3]));
         assert_eq!(decoded.salts(26), None);
+        let bytes = file(&chunks);
+        for leaf in 0..30 {
+            assert_eq!(SaltsFile::find(&bytes, leaf).unwrap(), decoded.salts(leaf), "{leaf}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::damage::{FileError, FormatProblem};
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
-use crate::salts::{SaltsFile, SaltsTail};
+use crate::salts::SaltsFile;
 use crate::segment::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, BlockRef, FILE_HEADER_BYTES, FOOTER_TAIL_BYTES, FileHeader,
     FileKind, decode_footer, footer_blocks, require,
@@ -186,14 +186,13 @@ pub(crate) fn read_salts(path: &Path, id: SegmentId) -> Result<SaltsFile, FileEr
     Ok(salts)
 }
 
-/// Reads a salts file that must be whole.
-pub(crate) fn read_whole_salts(path: &Path, id: SegmentId) -> Result<SaltsFile, FileError> {
-    let mut salts = read_salts(path, id)?;
-    match std::mem::replace(&mut salts.tail, SaltsTail::Clean) {
-        // A writer may be at work on the tail; whoever asks for a leaf finds it in a whole chunk or not at all.
-        SaltsTail::Clean | SaltsTail::Torn => Ok(salts),
-        SaltsTail::Damaged(problem) => Err(FileError::damage(path, salts.whole_bytes, problem)),
-    }
+/// The bytes of a salts file of this segment. A writer may be at work on its tail.
+pub(crate) fn read_salts_bytes(path: &Path, id: SegmentId) -> Result<Vec<u8>, FileError> {
+    let bytes = fs::read(path).map_err(|error| FileError::read(path, error))?;
+    let header = &bytes[..FILE_HEADER_BYTES.min(bytes.len())];
+    let damage = |problem| FileError::damage(path, 0, problem);
+    check_identity(FileHeader::decode(FileKind::Salts, header).map_err(damage)?, id).map_err(damage)?;
+    Ok(bytes)
 }
 
 fn check_identity(header: FileHeader, id: SegmentId) -> Result<FileHeader, FormatProblem> {
