@@ -51,7 +51,11 @@ const CORES: u32 = 2;
 const DUCKDB_ASK: &str = include_str!("duckdb_ask.py");
 
 /// What is asked of each class of keys.
-const VERBS: [(&str, &[&str]); 2] = [("credential", &["who", "lifecycle"]), ("event", &["who", "show"])];
+const VERBS: [(&str, &[&str]); 3] = [
+    ("credential", &["who", "lifecycle", "timeline"]),
+    ("identity", &["who", "timeline"]),
+    ("event", &["who", "show"]),
+];
 
 /// Processes that are started to measure a whole one.
 const PROCESSES: usize = 15;

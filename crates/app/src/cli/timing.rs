@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ascribe_assess::TimelineOptions;
 use ascribe_model::Answer;
 use clap::Args;
 use serde_json::json;
@@ -60,6 +61,7 @@ fn answer(asked: &Asked<'_>, verb: &str, subject: &str) -> Option<Result<Answer,
     match verb {
         "who" => Some(ops::who(asked.evidence, subject)),
         "lifecycle" => Some(ops::lifecycle(asked.evidence, subject)),
+        "timeline" => Some(ops::timeline(asked.evidence, subject, TimelineOptions::default())),
         "show" => Some(ops::show(asked.evidence, subject)),
         _ => None,
     }
