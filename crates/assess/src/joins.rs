@@ -668,6 +668,18 @@ pub(crate) fn holder_row() -> Option<&'static Join> {
     JOINS.iter().find(|join| join.says == EdgeKind::BoundTo && join.from.role == Role::Actor)
 }
 
+/// The row that joins the same two kinds by more than this one does, if there is one.
+pub(crate) fn stronger_than(join: &Join) -> Option<&'static Join> {
+    let same_kinds = |row: &&Join| row.from.kind == join.from.kind && row.to.kind == join.to.kind;
+    JOINS.iter().filter(|row| row.id == join.id && row.grade < join.grade).find(same_kinds)
+}
+
+/// Whether the two ends are kinds of different systems.
+pub(crate) fn is_across_systems(join: &Join) -> bool {
+    let system = |end: &End| end.kind.split('.').next();
+    join.from.kind != "*" && system(&join.from) != system(&join.to)
+}
+
 /// Rows that say `says` with this reach and lead to keys of `kind` in `role`.
 pub(crate) fn rows_to(
     says: EdgeKind,

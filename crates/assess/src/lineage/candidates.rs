@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ascribe_model::{Credential, Edge, EdgeKind, Event, EventId, JoinGrade, KeyRef, Node, Role, Timestamp};
 
 use super::{Step, edge};
-use crate::joins::Join;
+use crate::joins::{Join, is_across_systems, stronger_than};
 use crate::kinds::credential_row;
 use crate::naming::{counted, credential_name, listed, node_name};
 
@@ -149,14 +149,16 @@ fn ambiguous(
         ),
         names => format!("{} fit equally well as the origin of {child}", listed(names)),
     };
-    let from = Node::Unresolved {
-        reason,
-        settled_by: format!("a record that names it as issued: {}", issue_recorded_in(credential)),
+    let join = candidates[0].join;
+    let settled_by = match stronger_than(join).and_then(|row| row.requires) {
+        Some(requires) => format!("what ties one of them alone to it: {requires}"),
+        None if is_across_systems(join) => "a record that names one of them together with it".to_owned(),
+        None => format!("a record that names it as issued: {}", issue_recorded_in(credential)),
     };
+    let from = Node::Unresolved { reason, settled_by };
     let alternatives = nodes.into_values().cloned().collect();
     let shown = candidates.iter().flat_map(|candidate| candidate.edge.evidence.iter().copied()).collect();
     let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-    let join = candidates[0].join;
     let skew = candidates.iter().filter_map(|candidate| candidate.edge.skew).max_by_key(|skew| skew.bound_ns);
     let found = edge(join, (from, Node::Credential(credential.clone())), JoinGrade::D, shown);
     Step { edge: Edge { window, skew, candidates: count, alternatives, ..found }, shown_by: None }
