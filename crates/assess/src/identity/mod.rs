@@ -134,9 +134,15 @@ impl Gathered {
         let mut others = Vec::new();
         for role in [Role::Actor, Role::Behalf, Role::Subject] {
             let page = evidence.events(anchor, &[role], self.read_max)?;
-            if role == Role::Actor {
-                self.acted += page.total;
-                self.unread += page.total - page.events.len() as u64;
+            let read = page.events.len() as u64;
+            match role {
+                // What was not read is no evidence of an answer that is about something else.
+                Role::Actor if self.read_max == READ_BESIDE_MAX => self.acted += read,
+                Role::Actor => {
+                    self.acted += page.total;
+                    self.unread += page.total - read;
+                }
+                _ => {}
             }
             for event in page.events {
                 others.extend(self.take(&event, anchor, role));
