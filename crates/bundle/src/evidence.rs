@@ -54,6 +54,12 @@ impl BundledEvidence {
         self.events.values()
     }
 
+    /// The first entry in which an event was met.
+    fn leaf_of(&self, id: EventId) -> u64 {
+        let met = self.leaves.range((id, 0)..).next();
+        met.filter(|(met, _)| *met == id).map_or(u64::MAX, |(_, leaf)| *leaf)
+    }
+
     /// Whether the entry at `leaf` holds the event.
     pub fn holds(&self, id: EventId, leaf: u64) -> bool {
         self.leaves.contains(&(id, leaf))
@@ -65,10 +71,18 @@ impl Evidence for BundledEvidence {
         let found = self.by_key.get(key).into_iter().flatten().filter_map(|id| self.events.get(id));
         let lists =
             |event: &Event| event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed));
-        let mut events: Vec<Arc<Event>> = found.filter(|event| lists(event)).cloned().collect();
+        let mut events: Vec<(u64, Arc<Event>)> = found
+            .filter(|event| lists(event))
+            .map(|event| (self.leaf_of(event.id), Arc::clone(event)))
+            .collect();
         let total = events.len() as u64;
+        // Where a limit cuts, the ledger gives what its first entries hold: so must they, or other events are read here.
+        let leaves: BTreeSet<u64> = events.iter().map(|(leaf, _)| *leaf).collect();
+        if let Some(&beyond) = leaves.iter().nth(limit) {
+            events.retain(|(leaf, _)| *leaf < beyond);
+        }
+        let mut events: Vec<Arc<Event>> = events.into_iter().map(|(_, event)| event).collect();
         events.sort_by_key(|event| (event.time.at.is_none(), event.time.at, event.id));
-        events.truncate(limit);
         Ok(Page { events, total })
     }
 
