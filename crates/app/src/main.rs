@@ -1,6 +1,7 @@
 //! **Who asks?** The program `ascribe`: parse, run, exit code.
 
 mod capture;
+mod causes;
 mod cli;
 mod clock;
 mod enrichment;

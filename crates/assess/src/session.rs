@@ -12,12 +12,12 @@ use ascribe_model::{
 use crate::evidence::{EvidenceError, span_of};
 use crate::grading::Graded;
 use crate::lifecycle::{Life, first_end, no_credential};
-use crate::lineage::credential_in;
+use crate::lineage::credential_asked;
 use crate::naming::{counted, credential_name, identity_name, is_named, node_name};
 use crate::trail::Trail;
 use crate::verdict::{premise, settled_by, worst_grade};
 use crate::who::addresses;
-use crate::{Evidence, Subject, is_credential};
+use crate::{Evidence, Subject};
 
 /// Resources that are listed, most used first.
 const RESOURCES_MAX: usize = 200;
@@ -33,12 +33,7 @@ pub fn session(
     subject: &Subject,
     question: Question,
 ) -> Result<Body, EvidenceError> {
-    let credential = match subject {
-        Subject::Key(credential) => Some(credential.clone()),
-        Subject::Event(event) => credential_in(event),
-        Subject::Identity(_) => None,
-    };
-    match credential.filter(|credential| is_credential(&credential.uid.kind)) {
+    match credential_asked(subject) {
         Some(credential) => session_of(evidence, &credential, question),
         None => Ok(no_credential(evidence, question)),
     }

@@ -355,6 +355,28 @@ pub struct CoverageHint {
     pub note: String,
 }
 
+impl Effect {
+    /// An effect of which nothing more is known yet.
+    pub fn new(kind: EffectKind) -> Self {
+        Self {
+            kind,
+            credential: None,
+            selector: None,
+            issued_before: None,
+            subject: None,
+            expires: None,
+            ttl_seconds: None,
+        }
+    }
+}
+
+impl CoverageHint {
+    /// A hint of this kind, with the detail that the record gives.
+    pub fn new(kind: &str, note: &str) -> Self {
+        Self { kind: kind.to_owned(), note: note.to_owned() }
+    }
+}
+
 impl Event {
     /// Lists what handed out authority a second time, as parents: whoever follows a credential forward finds the few
     /// events that issue something among the many that only use it.

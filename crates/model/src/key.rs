@@ -175,6 +175,12 @@ impl Role {
 }
 
 impl Key {
+    /// A key that the recording system itself assigned or checked, as it stands.
+    pub fn observed(role: Role, name: KeyRef) -> Self {
+        let KeyRef { kind, scope, value } = name;
+        Self { role, kind, scope, value, form: Form::Plain, trust: Trust::VerifierObserved, at: None }
+    }
+
     /// The key without its role.
     pub fn to_ref(&self) -> KeyRef {
         KeyRef { kind: self.kind.clone(), scope: self.scope.clone(), value: self.value.clone() }

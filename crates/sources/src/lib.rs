@@ -5,6 +5,7 @@
 mod aws_cloudtrail;
 mod canonical;
 pub mod capture;
+mod cluster;
 mod framing;
 mod github_audit;
 pub mod identifiers;

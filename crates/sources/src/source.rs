@@ -47,6 +47,13 @@ pub struct KeyDeclaration {
     pub meaning: &'static str,
 }
 
+impl KeyDeclaration {
+    /// A kind of key, and what it means.
+    pub(crate) const fn new(kind: &'static str, meaning: &'static str) -> Self {
+        Self { kind, meaning }
+    }
+}
+
 /// A field that is known to hold a secret.
 pub struct SecretField {
     /// Member names from the event object; `*` is any one member or element, `**` any number of them.

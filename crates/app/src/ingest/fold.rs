@@ -127,7 +127,7 @@ pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError>
     if store.folded() > size {
         return Err(CatchUpError::StoreAhead { folded: store.folded(), size });
     }
-    let mut rereader = Rereader::new(reader);
+    let mut rereader = Rereader::default();
     let mut outlines = [Outlines::default()];
     let mut read = 0;
     for range in store.plan(size) {
@@ -136,7 +136,7 @@ pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError>
             let entry = entry?;
             let received_at = Timestamp::from_nanoseconds(entry.envelope().received_at);
             outlines[0].clear();
-            let folded = rereader.folded(&entry, &mut outlines[0])?;
+            let folded = rereader.folded(reader, &entry, &mut outlines[0])?;
             push(&mut builder, entry.leaf(), received_at, (&folded, &outlines))?;
             read += 1;
         }
@@ -148,9 +148,10 @@ pub fn catch_up(store: &mut Store, reader: &Reader) -> Result<u64, CatchUpError>
     Ok(read)
 }
 
-/// Reads ledger entries back as what they were when they were appended.
-pub struct Rereader<'a> {
-    reader: &'a Reader,
+/// Reads entries of one ledger back as what they were when they were appended. What it learns of objects serves the
+/// entries that follow, so it is kept as long as the ledger is open.
+#[derive(Default)]
+pub struct Rereader {
     captured: CapturedReader,
     /// Scope that the operator gave with an object, by the leaf of its opening entry.
     scopes: BTreeMap<u64, Option<String>>,
@@ -159,15 +160,11 @@ pub struct Rereader<'a> {
 /// Scopes that are kept; a question rarely touches more objects at once.
 const SCOPES_MAX: usize = 4_096;
 
-impl<'a> Rereader<'a> {
-    /// Reads from `reader`.
-    pub fn new(reader: &'a Reader) -> Self {
-        Self { reader, captured: CapturedReader::default(), scopes: BTreeMap::new() }
-    }
-
+impl Rereader {
     /// What the entry is to the store; its events go into `outlines`.
     fn folded(
         &mut self,
+        reader: &Reader,
         entry: &ascribe_ledger::Entry,
         outlines: &mut Outlines,
     ) -> Result<Folded, ascribe_ledger::ReadError> {
@@ -181,7 +178,7 @@ impl<'a> Rereader<'a> {
                 withheld_values: withheld_in(entry),
                 span_length: span.length,
                 buffer: 0,
-                events: outlines.push(&self.events(entry)?),
+                events: outlines.push(&self.events(reader, entry)?),
             },
             Kind::Reject => Folded::Reject {
                 object: envelope.object,
@@ -208,20 +205,25 @@ impl<'a> Rereader<'a> {
     /// The events of a record entry, parsed again from its captured bytes.
     pub fn events(
         &mut self,
+        reader: &Reader,
         entry: &ascribe_ledger::Entry,
     ) -> Result<Vec<ascribe_model::Event>, ascribe_ledger::ReadError> {
-        let scope = self.scope_of(entry.envelope().object)?;
+        let scope = self.scope_of(reader, entry.envelope().object)?;
         let context = Context { scope: scope.as_deref() };
         // A record that was captured by a version that could read it stays in the ledger, without events here.
         Ok(self.captured.events(entry.captured(), &context).unwrap_or_default())
     }
 
-    fn scope_of(&mut self, object: Option<u64>) -> Result<Option<String>, ascribe_ledger::ReadError> {
+    fn scope_of(
+        &mut self,
+        reader: &Reader,
+        object: Option<u64>,
+    ) -> Result<Option<String>, ascribe_ledger::ReadError> {
         let Some(leaf) = object else { return Ok(None) };
         if let Some(scope) = self.scopes.get(&leaf) {
             return Ok(scope.clone());
         }
-        let opening = self.reader.entry(leaf)?;
+        let opening = reader.entry(leaf)?;
         let scope = match serde_json::from_slice(opening.captured()) {
             Ok(ObjectEntry::Opened { scope, .. }) => scope,
             _ => None,

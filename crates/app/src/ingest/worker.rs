@@ -19,6 +19,7 @@ use super::known::{Known, KnownError};
 use super::piece::{Batch, Buffers, Content, Message, Notice, ObjectStart, Piece, Said};
 use super::progress::Progress;
 use crate::capture::{Capture, Captured};
+use crate::causes::with_causes;
 
 /// Decoded bytes that are framed at a time; a batch is about this large.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -436,16 +437,6 @@ fn reject_entry(header: &RejectHeader, bytes: &[u8]) -> Vec<u8> {
     entry.push(b'\n');
     entry.extend_from_slice(bytes);
     entry
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use ascribe_store::Store;
 
 use super::upkeep::parser_versions;
 use crate::capture::Capture;
+use crate::causes::with_causes;
 use crate::workspace::Workspace;
 
 /// Free space below which an ingest may soon stop, in bytes.
@@ -376,16 +377,6 @@ fn quoted(path: &Path) -> String {
         return path.into_owned();
     }
     format!("'{}'", path.replace('\'', r"'\''"))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn shown(path: &Path) -> String {

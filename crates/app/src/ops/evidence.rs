@@ -46,6 +46,7 @@ pub struct OpenEvidence {
 struct Parsed {
     by_leaf: BTreeMap<u64, Vec<Arc<Event>>>,
     leaves: BTreeMap<EventId, u64>,
+    rereader: Rereader,
 }
 
 /// Evidence cannot be opened.
@@ -113,7 +114,7 @@ impl OpenEvidence {
         // Whoever changed a file could fix its checksums too: only what the signed checkpoint covers is evidence.
         let entry = self.reader.proven_entry(leaf).map_err(failed)?;
         let events = match entry.envelope().kind {
-            ascribe_ledger::Kind::Record => Rereader::new(&self.reader).events(&entry).map_err(failed)?,
+            ascribe_ledger::Kind::Record => parsed.rereader.events(&self.reader, &entry).map_err(failed)?,
             _ => Vec::new(),
         };
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();

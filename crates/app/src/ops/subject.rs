@@ -32,32 +32,24 @@ pub enum Sought {
     Identity,
 }
 
+/// What the index has under a name.
+enum Indexed {
+    /// Keys: of exactly this value, or of the only one that begins so.
+    Keys(Vec<Found>),
+    /// The only event whose own id begins so.
+    Event(Arc<Event>),
+    /// Nothing.
+    Nothing,
+}
+
 /// Finds what `text` names: exactly, or by a beginning that only one thing has.
 pub fn resolve(evidence: &OpenEvidence, text: &str, sought: Sought) -> Result<Resolved, QuestionError> {
     let text = text.trim();
-    let readings = readings(text);
-    for wanted in &readings {
-        let exact = fitting(wanted, evidence.store.find(wanted.value))?;
-        if !exact.is_empty() {
-            return pick(evidence, text, &exact, sought).map(Resolved::Subject);
-        }
+    match indexed(evidence, text)? {
+        Indexed::Keys(found) => pick(evidence, text, &found, sought).map(Resolved::Subject),
+        Indexed::Event(event) => Ok(Resolved::Subject(Subject::Event(event))),
+        Indexed::Nothing => suggestions(evidence, text).map(Resolved::Nothing),
     }
-    let events = events_begun(evidence, &readings)?;
-    for wanted in &readings {
-        let begun = fitting(wanted, evidence.store.find_prefix(wanted.value, NAMES_MAX))?;
-        let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
-        match (values.len(), events.as_slice()) {
-            (0, []) => {}
-            (0, [one]) => return Ok(Resolved::Subject(Subject::Event(Arc::clone(one)))),
-            (1, []) => return pick(evidence, text, &begun, sought).map(Resolved::Subject),
-            _ => {
-                let ids = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
-                let names = begun.iter().map(|found| found.key.to_string()).chain(ids).collect();
-                return Err(QuestionError::Several { text: text.to_owned(), names });
-            }
-        }
-    }
-    suggestions(evidence, text).map(Resolved::Nothing)
 }
 
 /// A key that a name stands for.
@@ -70,13 +62,21 @@ pub struct Named {
 
 /// Every key that `text` names, of any kind and scope: exactly, or by a beginning that only one value has.
 pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, QuestionError> {
+    Ok(match indexed(evidence, text)? {
+        Indexed::Keys(found) => {
+            found.into_iter().map(|found| Named { key: found.key, event_at: None }).collect()
+        }
+        Indexed::Event(event) => vec![event_named(evidence, &event)],
+        Indexed::Nothing => Vec::new(),
+    })
+}
+
+fn indexed(evidence: &OpenEvidence, text: &str) -> Result<Indexed, QuestionError> {
     let readings = readings(text);
-    let keys_of =
-        |found: Vec<Found>| found.into_iter().map(|it| Named { key: it.key, event_at: None }).collect();
     for wanted in &readings {
         let exact = fitting(wanted, evidence.store.find(wanted.value))?;
         if !exact.is_empty() {
-            return Ok(keys_of(exact));
+            return Ok(Indexed::Keys(exact));
         }
     }
     let events = events_begun(evidence, &readings)?;
@@ -85,8 +85,8 @@ pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, Que
         let values: BTreeSet<&str> = begun.iter().map(|found| found.key.value.as_str()).collect();
         match (values.len(), events.as_slice()) {
             (0, []) => {}
-            (0, [one]) => return Ok(vec![event_named(evidence, one)]),
-            (1, []) => return Ok(keys_of(begun)),
+            (0, [one]) => return Ok(Indexed::Event(Arc::clone(one))),
+            (1, []) => return Ok(Indexed::Keys(begun)),
             _ => {
                 let ids = events.iter().map(|event| format!("{EVENT_KIND}:{}", event.id));
                 let names = begun.iter().map(|found| found.key.to_string()).chain(ids).collect();
@@ -94,7 +94,7 @@ pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, Que
             }
         }
     }
-    Ok(Vec::new())
+    Ok(Indexed::Nothing)
 }
 
 /// The key that is an event's own id.

@@ -68,20 +68,27 @@ pub(crate) enum Depth {
     Beside,
 }
 
+impl Depth {
+    /// Most events of one identifier and role to be read.
+    fn read_max(self) -> usize {
+        match self {
+            Self::Whole | Self::Names => READ_MAX,
+            Self::Beside => READ_BESIDE_MAX,
+        }
+    }
+}
+
 /// The identity of `anchor` under all its names; none where no event that was read names one.
 pub(crate) fn identity_of(
     evidence: &dyn Evidence,
     anchor: &KeyRef,
     depth: Depth,
 ) -> Result<Option<IdentityDetail>, EvidenceError> {
-    let mut gathered = Gathered::new(match depth {
-        Depth::Whole | Depth::Names => READ_MAX,
-        Depth::Beside => READ_BESIDE_MAX,
-    });
+    let mut gathered = Gathered::default();
     let mut open = vec![anchor.clone()];
     while let Some(next) = open.pop() {
         if gathered.anchors.len() < ANCHORS_MAX && gathered.anchors.insert(next.clone()) {
-            open.extend(gathered.read(evidence, &next)?);
+            open.extend(gathered.read(evidence, &next, depth)?);
         }
     }
     let Some(identity) = gathered.shown_as(anchor) else { return Ok(None) };
@@ -117,28 +124,27 @@ struct Gathered {
     read: BTreeMap<EventId, Arc<Event>>,
     acted: u64,
     unread: u64,
-    /// Most events of one identifier and role to be read.
-    read_max: usize,
 }
 
 /// How little an event tells of an identity: whether it does not act there, and whether its kind is not told.
 type Reverse = (bool, bool);
 
 impl Gathered {
-    fn new(read_max: usize) -> Self {
-        Self { read_max, ..Self::default() }
-    }
-
     /// Reads the events of one identifier, and gives the lasting identifiers of other kinds that stand beside it.
-    fn read(&mut self, evidence: &dyn Evidence, anchor: &KeyRef) -> Result<Vec<KeyRef>, EvidenceError> {
+    fn read(
+        &mut self,
+        evidence: &dyn Evidence,
+        anchor: &KeyRef,
+        depth: Depth,
+    ) -> Result<Vec<KeyRef>, EvidenceError> {
         let mut others = Vec::new();
         for role in [Role::Actor, Role::Behalf, Role::Subject] {
-            let page = evidence.events(anchor, &[role], self.read_max)?;
+            let page = evidence.events(anchor, &[role], depth.read_max())?;
             let read = page.events.len() as u64;
-            match role {
+            match (role, depth) {
                 // What was not read is no evidence of an answer that is about something else.
-                Role::Actor if self.read_max == READ_BESIDE_MAX => self.acted += read,
-                Role::Actor => {
+                (Role::Actor, Depth::Beside) => self.acted += read,
+                (Role::Actor, Depth::Whole | Depth::Names) => {
                     self.acted += page.total;
                     self.unread += page.total - read;
                 }

@@ -19,12 +19,12 @@ use self::life::{Mark, Means};
 use self::rows::{mark_claims, same_name, steps};
 use crate::evidence::{EvidenceError, span_of};
 use crate::kinds::{UnnamedEnd, unnamed_end};
-use crate::lineage::credential_in;
+use crate::lineage::credential_asked;
 use crate::naming::{counted, credential_name, identity_name, listed};
 use crate::trail::Trail;
 use crate::uncertainty::SKEW_PREMISE;
 use crate::verdict::{premise, settled_by, worst_grade};
-use crate::{Evidence, Subject, is_credential};
+use crate::{Evidence, Subject};
 
 /// Late uses that an answer lists and cites one by one.
 const LATE_MAX: usize = 32;
@@ -38,12 +38,7 @@ pub fn lifecycle(
     subject: &Subject,
     question: Question,
 ) -> Result<Body, EvidenceError> {
-    let credential = match subject {
-        Subject::Key(credential) => Some(credential.clone()),
-        Subject::Event(event) => credential_in(event),
-        Subject::Identity(_) => None,
-    };
-    match credential.filter(|credential| is_credential(&credential.uid.kind)) {
+    match credential_asked(subject) {
         Some(credential) => life_of(evidence, &credential, question),
         None => Ok(no_credential(evidence, question)),
     }

@@ -20,7 +20,7 @@ use ascribe_model::{
 pub(crate) use candidates::NodeName;
 pub(crate) use children::children;
 pub(crate) use ends::{beginnings, ends};
-pub(crate) use parents::{credential_in, holders, parents};
+pub(crate) use parents::{credential_asked, credential_in, holders, parents};
 
 use crate::evidence::EvidenceError;
 use crate::joins::{End, Join, Reach};

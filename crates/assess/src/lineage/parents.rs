@@ -18,7 +18,7 @@ use crate::evidence::{EvidenceError, Page};
 use crate::joins::{Join, Reach, holder_row, rows_to};
 use crate::kinds::credential_row;
 use crate::naming::{counted, credential_name, is_named};
-use crate::{Evidence, JOINS};
+use crate::{Evidence, JOINS, Subject, is_credential};
 
 /// Edges that lead to `credential` from what it was issued under.
 ///
@@ -109,6 +109,16 @@ pub(crate) fn credential_in(event: &Event) -> Option<Credential> {
         let presented = event.keys.iter().find(|key| is_vouching(key));
         presented.map(|key| credential_of(&key.to_ref(), event))
     })
+}
+
+/// The credential that a question is about: itself, or the one that the event used. None for anything else.
+pub(crate) fn credential_asked(subject: &Subject) -> Option<Credential> {
+    let credential = match subject {
+        Subject::Key(credential) => Some(credential.clone()),
+        Subject::Event(event) => credential_in(event),
+        Subject::Identity(_) => None,
+    };
+    credential.filter(|credential| is_credential(&credential.uid.kind))
 }
 
 /// Parents that one issue record, its copies, the earlier steps of its operation and the records beside it name.

@@ -476,7 +476,12 @@ fn of_bulk(act: &Act<'_>, bulk: Bulk, keys: &mut Vec<Key>) -> Effect {
             plain(IdentityKind::User, uid, None)
         }
     });
-    Effect { selector: Some(bulk.selector), issued_before: bulk.issued_before, subject, ..effect(bulk.kind) }
+    Effect {
+        selector: Some(bulk.selector),
+        issued_before: bulk.issued_before,
+        subject,
+        ..Effect::new(bulk.kind)
+    }
 }
 
 // ---- sessions and sign-ins ----
@@ -597,7 +602,7 @@ fn signed_in(act: &Act<'_>, principal: &Principal, keys: &mut Vec<Key>) -> Effec
         keys.push(key::session(Role::Issued, uid.clone(), act.time.at));
         Credential { uid, class: CredentialClass::Console }
     });
-    Effect { credential, subject: Some(principal.actor.clone()), ..effect(EffectKind::Issue) }
+    Effect { credential, subject: Some(principal.actor.clone()), ..Effect::new(EffectKind::Issue) }
 }
 
 /// A token without a name.
@@ -617,7 +622,7 @@ fn service_linked_role(act: &Act<'_>, keys: &mut Vec<Key>) -> Effect {
         arns: text(act.response(&["role", "arn"])).into_iter().collect(),
     });
     list_role(&subject, &act.account, Role::Subject, keys);
-    Effect { subject: Some(subject), ..effect(EffectKind::Issue) }
+    Effect { subject: Some(subject), ..Effect::new(EffectKind::Issue) }
 }
 
 // ---- public keys ----
@@ -649,7 +654,7 @@ fn pushed_ssh_key(act: &Act<'_>, keys: &mut Vec<Key>) -> Effect {
         keys.push(key);
         Credential { uid, class: CredentialClass::Temporary }
     });
-    Effect { credential, ttl_seconds: Some(ACCEPTED_SECONDS), ..effect(EffectKind::Issue) }
+    Effect { credential, ttl_seconds: Some(ACCEPTED_SECONDS), ..Effect::new(EffectKind::Issue) }
 }
 
 fn public_key(fingerprint: String) -> Key {
@@ -662,7 +667,7 @@ fn public_key(fingerprint: String) -> Key {
 /// An effect with the declared end and length of the credential's life.
 fn lifetime(act: &Act<'_>, kind: EffectKind) -> Effect {
     if kind != EffectKind::Issue {
-        return effect(kind);
+        return Effect::new(kind);
     }
     let expires = [
         act.response(&["credentials", "expiration"]),
@@ -673,7 +678,7 @@ fn lifetime(act: &Act<'_>, kind: EffectKind) -> Effect {
     Effect {
         expires: expires.into_iter().find_map(time::moment),
         ttl_seconds: ttl.into_iter().find_map(count).or_else(|| validity_seconds(act)),
-        ..effect(kind)
+        ..Effect::new(kind)
     }
 }
 
@@ -683,18 +688,6 @@ fn validity_seconds(act: &Act<'_>) -> Option<u64> {
     let validity = act.request(&["validity"])?;
     let days = count(validity.get("value"))?;
     validity.get("type")?.is_text("DAYS").then(|| days.checked_mul(DAY_SECONDS))?
-}
-
-fn effect(kind: EffectKind) -> Effect {
-    Effect {
-        kind,
-        credential: None,
-        selector: None,
-        issued_before: None,
-        subject: None,
-        expires: None,
-        ttl_seconds: None,
-    }
 }
 
 fn plain(kind: IdentityKind, uid: KeyRef, name: Option<&str>) -> Identity {

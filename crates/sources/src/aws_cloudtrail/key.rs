@@ -51,92 +51,121 @@ pub(super) const VAULT_SESSION: KeyKind = KeyKind::new("vault.aws_session");
 
 /// Every kind above with its meaning, by name.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
-    declare(
+    KeyDeclaration::new(
         "aws.access_key",
         "An access key id: `AKIA…` lives until it is deleted, `ASIA…` belongs to one session.",
     ),
-    declare("aws.account", "An account number, where it is all that the record says of the caller."),
-    declare(
+    KeyDeclaration::new(
+        "aws.account",
+        "An account number, where it is all that the record says of the caller.",
+    ),
+    KeyDeclaration::new(
         "aws.arn",
         "An Amazon Resource Name of an actor, of whom a credential speaks for, or of a resource.",
     ),
-    declare(
+    KeyDeclaration::new(
         "aws.certificate",
         "A certificate of a private certificate authority, by ARN with its serial number.",
     ),
-    declare("aws.console_password", "The console password of a user, by account and user name."),
-    declare(
+    KeyDeclaration::new("aws.console_password", "The console password of a user, by account and user name."),
+    KeyDeclaration::new(
         "aws.console_session",
         "A signed-in console session: the principal, with the moment of the sign-in.",
     ),
-    declare("aws.database_user", "A database user with a temporary password, by cluster or workgroup."),
-    declare("aws.event", "`eventID`: unique to this copy of the event."),
-    declare("aws.function", "A Lambda function by name, in its account and region."),
-    declare("aws.iot_certificate", "A device certificate of AWS IoT, by certificate id."),
-    declare(
+    KeyDeclaration::new(
+        "aws.database_user",
+        "A database user with a temporary password, by cluster or workgroup.",
+    ),
+    KeyDeclaration::new("aws.event", "`eventID`: unique to this copy of the event."),
+    KeyDeclaration::new("aws.function", "A Lambda function by name, in its account and region."),
+    KeyDeclaration::new("aws.iot_certificate", "A device certificate of AWS IoT, by certificate id."),
+    KeyDeclaration::new(
         "aws.identity_center_credential",
         "`credentialId`: the bearer token of an IAM Identity Center user.",
     ),
-    declare(
+    KeyDeclaration::new(
         "aws.identity_center_name",
         "The user name in IAM Identity Center, as its role sessions carry it.",
     ),
-    declare("aws.identity_center_user", "A user id, in its identity store."),
-    declare(
+    KeyDeclaration::new("aws.identity_center_user", "A user id, in its identity store."),
+    KeyDeclaration::new(
         "aws.insight",
         "`sharedEventID` of an Insights event: one for the start and the end of the anomaly.",
     ),
-    declare("aws.instance", "An EC2 instance id."),
-    declare("aws.key_pair", "An EC2 key pair, by account, region and name or by id."),
-    declare("aws.kms_grant", "A KMS grant id."),
-    declare(
+    KeyDeclaration::new("aws.instance", "An EC2 instance id."),
+    KeyDeclaration::new("aws.key_pair", "An EC2 key pair, by account, region and name or by id."),
+    KeyDeclaration::new("aws.kms_grant", "A KMS grant id."),
+    KeyDeclaration::new(
         "aws.principal",
         "`principalId` without the session: `AROA…`, `AIDA…`; never used again for another.",
     ),
-    declare("aws.request", "`requestID`: one call to the service."),
-    declare("aws.resource", "A resource without an ARN in the record: `type/name`, by account and region."),
-    declare("aws.role_name", "A role by name in its account; a deleted role's name may be used again."),
-    declare("aws.role_session", "`AROA…:session-name` of a session, with the moment when it began."),
-    declare("aws.secret", "A secret of Secrets Manager, by ARN or by name in its account and region."),
-    declare("aws.service", "A service of the provider that acts by itself."),
-    declare("aws.service_credential", "A service-specific credential of a user, by its id."),
-    declare("aws.session_name", "The session name that the caller of AssumeRole chose."),
-    declare("aws.shared_event", "`sharedEventID`: the copies of one event that several accounts received."),
-    declare("aws.signing_certificate", "An X.509 signing certificate of a user, by its id."),
-    declare(
+    KeyDeclaration::new("aws.request", "`requestID`: one call to the service."),
+    KeyDeclaration::new(
+        "aws.resource",
+        "A resource without an ARN in the record: `type/name`, by account and region.",
+    ),
+    KeyDeclaration::new(
+        "aws.role_name",
+        "A role by name in its account; a deleted role's name may be used again.",
+    ),
+    KeyDeclaration::new(
+        "aws.role_session",
+        "`AROA…:session-name` of a session, with the moment when it began.",
+    ),
+    KeyDeclaration::new(
+        "aws.secret",
+        "A secret of Secrets Manager, by ARN or by name in its account and region.",
+    ),
+    KeyDeclaration::new("aws.service", "A service of the provider that acts by itself."),
+    KeyDeclaration::new("aws.service_credential", "A service-specific credential of a user, by its id."),
+    KeyDeclaration::new("aws.session_name", "The session name that the caller of AssumeRole chose."),
+    KeyDeclaration::new(
+        "aws.shared_event",
+        "`sharedEventID`: the copies of one event that several accounts received.",
+    ),
+    KeyDeclaration::new("aws.signing_certificate", "An X.509 signing certificate of a user, by its id."),
+    KeyDeclaration::new(
         "aws.source_identity",
         "`sourceIdentity`: set when a role is assumed, kept through role chaining.",
     ),
-    declare("aws.ssh_public_key", "An SSH public key of a user, by its id in IAM."),
-    declare("aws.ssm_session", "A Session Manager session id: its start, its resumption and its end."),
-    declare("aws.user_name", "An IAM user by name in its account; a deleted user's name may be used again."),
-    declare("github.oidc_subject", "The `sub` claim of a token of GitHub Actions."),
-    declare(
+    KeyDeclaration::new("aws.ssh_public_key", "An SSH public key of a user, by its id in IAM."),
+    KeyDeclaration::new(
+        "aws.ssm_session",
+        "A Session Manager session id: its start, its resumption and its end.",
+    ),
+    KeyDeclaration::new(
+        "aws.user_name",
+        "An IAM user by name in its account; a deleted user's name may be used again.",
+    ),
+    KeyDeclaration::new("github.oidc_subject", "The `sub` claim of a token of GitHub Actions."),
+    KeyDeclaration::new(
         "github.repo",
         "A repository as the subject names it: `owner/name`, and its id where that is there too.",
     ),
-    declare(
+    KeyDeclaration::new(
         "github.run",
         "A run of a workflow, from the subject, from a session tag or from the session's name.",
     ),
-    declare("github.run_attempt", "A run with the number of its attempt: `id-attempt`."),
-    declare("k8s.pod", "A Kubernetes pod uid, from the session tags of EKS Pod Identity."),
-    declare(
+    KeyDeclaration::new("github.run_attempt", "A run with the number of its attempt: `id-attempt`."),
+    KeyDeclaration::new("k8s.pod", "A Kubernetes pod uid, from the session tags of EKS Pod Identity."),
+    KeyDeclaration::new(
         "k8s.service_account",
         "`namespace/name` in the EKS cluster, from the session tags of EKS Pod Identity; or by issuer, from the subject of its token.",
     ),
-    declare("oidc.subject", "The `sub` claim of the token, by host of the OpenID Connect provider."),
-    declare("saml.subject", "The subject of the SAML assertion, by name qualifier and by issuer."),
-    declare("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),
-    declare(
+    KeyDeclaration::new(
+        "oidc.subject",
+        "The `sub` claim of the token, by host of the OpenID Connect provider.",
+    ),
+    KeyDeclaration::new(
+        "saml.subject",
+        "The subject of the SAML assertion, by name qualifier and by issuer.",
+    ),
+    KeyDeclaration::new("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),
+    KeyDeclaration::new(
         "vault.aws_session",
         "`display name-role` of the name that Vault gives to a user or a session, with the second in that name.",
     ),
 ];
-
-const fn declare(kind: &'static str, meaning: &'static str) -> KeyDeclaration {
-    KeyDeclaration { kind, meaning }
-}
 
 /// A value that is unique everywhere.
 pub(super) fn global(kind: KeyKind, value: impl Into<String>) -> KeyRef {

@@ -7,7 +7,7 @@
 use ascribe_model::{Credential, CredentialClass, Form, Identity, IdentityKind, Key, KeyRef, Role};
 
 use super::key::{
-    ACTOR, EXTERNAL_IDENTITY, Instance, LOGIN, SSH_KEY, SSH_PUBLIC_KEY, TOKEN, TOKEN_ID, WEB_SESSION, key_of,
+    ACTOR, EXTERNAL_IDENTITY, Instance, LOGIN, SSH_KEY, SSH_PUBLIC_KEY, TOKEN, TOKEN_ID, WEB_SESSION,
 };
 use super::record::Record;
 use crate::identifiers::{Sha256Digest, ssh};
@@ -64,7 +64,7 @@ pub(super) fn account_keys(
     let login = record.text(login).filter(|login| id.is_some() || login != DEPLOY_KEY);
     let named = account(id.as_deref(), login.as_deref(), instance).filter(|uid| uid.kind != LOGIN);
     let by_login = login.map(|login| instance.reference(LOGIN, login));
-    named.into_iter().chain(by_login).map(|uid| key_of(role, uid)).collect()
+    named.into_iter().chain(by_login).map(|uid| Key::observed(role, uid)).collect()
 }
 
 /// The keys by which the identity provider knows the actor.
@@ -125,7 +125,7 @@ pub(super) fn ssh_key_names(record: Record<'_>, instance: Instance<'_>) -> Vec<K
         names.push(Key { form: Form::Fingerprint, ..instance.key(Role::Used, SSH_KEY, recorded) });
         names.extend(openssh.map(|value| {
             let name = KeyRef { kind: SSH_PUBLIC_KEY, scope: String::new(), value };
-            Key { form: Form::Fingerprint, ..key_of(Role::Used, name) }
+            Key { form: Form::Fingerprint, ..Key::observed(Role::Used, name) }
         }));
     }
     let id = record.id("key_id").or_else(|| record.id("public_key_id"));

@@ -8,9 +8,7 @@ use ascribe_model::{
 };
 
 use super::actor::{names_its_token, ssh_key_names, token_names, user};
-use super::key::{
-    APP, INSTALLATION, Instance, OAUTH_APP, RUN, RUNNER, SECRET, TOKEN_ID, TOKEN_REQUEST, key_of,
-};
+use super::key::{APP, INSTALLATION, Instance, OAUTH_APP, RUN, RUNNER, SECRET, TOKEN_ID, TOKEN_REQUEST};
 use super::record::Record;
 use super::{Facts, actor};
 
@@ -154,13 +152,10 @@ pub(super) fn add(record: Record<'_>, instance: Instance<'_>, facts: &mut Facts)
     let lasting = names.iter().find(|name| row.kind == Renew && name.kind == TOKEN_ID);
     let credential = lasting.or(names.first()).map(|name| Credential { uid: name.to_ref(), class });
     facts.effects.push(Effect {
-        kind: row.kind,
         selector: if credential.is_some() { None } else { Some(selector) },
         credential,
         subject,
-        expires: None,
-        ttl_seconds: None,
-        issued_before: None,
+        ..Effect::new(row.kind)
     });
     let role = role(row.kind);
     facts.keys.extend(names.into_iter().map(|name| Key { role, ..name }));
@@ -274,7 +269,7 @@ fn installation(record: Record<'_>, app: Option<Identity>, instance: Instance<'_
     let account = record.text("org").or_else(|| record.text("user"));
     let by_app = app.as_ref().zip(account.as_ref()).map(|(app, account)| {
         let name = instance.within(account, INSTALLATION, app.uid.value.clone());
-        Key { form: Form::Composite, ..key_of(Role::Used, name) }
+        Key { form: Form::Composite, ..Key::observed(Role::Used, name) }
     });
     let by_id = id.map(|id| instance.key(Role::Used, INSTALLATION, id));
     Touched {
@@ -329,7 +324,7 @@ fn job(record: Record<'_>, instance: Instance<'_>) -> Touched {
 }
 
 fn named(name: Option<KeyRef>) -> Vec<Key> {
-    name.map(|name| key_of(Role::Used, name)).into_iter().collect()
+    name.map(|name| Key::observed(Role::Used, name)).into_iter().collect()
 }
 
 fn role(kind: EffectKind) -> Role {
@@ -343,7 +338,7 @@ fn role(kind: EffectKind) -> Role {
 
 /// The app whose token the actor used, or that the record is about.
 pub(super) fn app_key(record: Record<'_>, instance: Instance<'_>) -> Option<Key> {
-    Some(key_of(Role::Name, app(record, instance)?.uid))
+    Some(Key::observed(Role::Name, app(record, instance)?.uid))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Ids of github.com are unique everywhere. A server of one's own counts from one, so its ids are scoped to it.
 
-use ascribe_model::{Form, Key, KeyKind, KeyRef, Role, Trust};
+use ascribe_model::{Key, KeyKind, KeyRef, Role};
 
 use crate::source::KeyDeclaration;
 
@@ -37,51 +37,62 @@ pub(super) const WORKFLOW: KeyKind = KeyKind::new("github.workflow");
 
 /// Every kind above with what its value is.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
-    declare("github.actor", "An account by its id, else by its login; apps and bots are accounts too."),
-    declare("github.app", "A GitHub App by client id, else by name in its organisation."),
-    declare("github.branch", "A branch, as `owner/name:branch`."),
-    declare("github.enterprise", "An enterprise account by its name."),
-    declare("github.environment", "A deployment environment, as `owner/name:environment`."),
-    declare("github.event", "`_document_id`: this event, in every delivery of it."),
-    declare("github.external_identity", "Who the account is at the identity provider: name id or user name."),
-    declare("github.hook", "A webhook by its id."),
-    declare("github.installation", "An app where it is installed: the account, and the app in it."),
-    declare("github.key", "An SSH key or deploy key, by id or by fingerprint as recorded."),
-    declare("github.login", "An account by its login; a login may be given up and taken by another."),
-    declare("github.oauth_app", "An OAuth app by its id."),
-    declare(
+    KeyDeclaration::new(
+        "github.actor",
+        "An account by its id, else by its login; apps and bots are accounts too.",
+    ),
+    KeyDeclaration::new("github.app", "A GitHub App by client id, else by name in its organisation."),
+    KeyDeclaration::new("github.branch", "A branch, as `owner/name:branch`."),
+    KeyDeclaration::new("github.enterprise", "An enterprise account by its name."),
+    KeyDeclaration::new("github.environment", "A deployment environment, as `owner/name:environment`."),
+    KeyDeclaration::new("github.event", "`_document_id`: this event, in every delivery of it."),
+    KeyDeclaration::new(
+        "github.external_identity",
+        "Who the account is at the identity provider: name id or user name.",
+    ),
+    KeyDeclaration::new("github.hook", "A webhook by its id."),
+    KeyDeclaration::new(
+        "github.installation",
+        "An app where it is installed: the account, and the app in it.",
+    ),
+    KeyDeclaration::new("github.key", "An SSH key or deploy key, by id or by fingerprint as recorded."),
+    KeyDeclaration::new(
+        "github.login",
+        "An account by its login; a login may be given up and taken by another.",
+    ),
+    KeyDeclaration::new("github.oauth_app", "An OAuth app by its id."),
+    KeyDeclaration::new(
         "github.oidc_subject",
         "The `sub` claim that a job's OIDC token would have, put together from the record.",
     ),
-    declare("github.organization", "An organisation by its id, else by its name."),
-    declare(
+    KeyDeclaration::new("github.organization", "An organisation by its id, else by its name."),
+    KeyDeclaration::new(
         "github.passed_secret",
         "A secret that a job was given, as `owner/name:NAME` of the job's repository.",
     ),
-    declare("github.repo", "A repository by its id, and as `owner/name`; a name may be used again."),
-    declare("github.request", "`request_id`: one request to GitHub."),
-    declare("github.run", "A workflow run by its id, in all its attempts."),
-    declare("github.run_attempt", "One attempt of a workflow run, as `id-attempt`."),
-    declare("github.runner", "A self-hosted runner by its id."),
-    declare(
+    KeyDeclaration::new(
+        "github.repo",
+        "A repository by its id, and as `owner/name`; a name may be used again.",
+    ),
+    KeyDeclaration::new("github.request", "`request_id`: one request to GitHub."),
+    KeyDeclaration::new("github.run", "A workflow run by its id, in all its attempts."),
+    KeyDeclaration::new("github.run_attempt", "One attempt of a workflow run, as `id-attempt`."),
+    KeyDeclaration::new("github.runner", "A self-hosted runner by its id."),
+    KeyDeclaration::new(
         "github.secret",
         "A secret of Actions, Codespaces or Dependabot by name; the scope is what holds it.",
     ),
-    declare("github.team", "A team, as `organisation/team`."),
-    declare("github.token", "`hashed_token`: base64 of the SHA-256 of the token."),
-    declare("github.token_id", "A token by its id in GitHub; the id outlives a regeneration."),
-    declare(
+    KeyDeclaration::new("github.team", "A team, as `organisation/team`."),
+    KeyDeclaration::new("github.token", "`hashed_token`: base64 of the SHA-256 of the token."),
+    KeyDeclaration::new("github.token_id", "A token by its id in GitHub; the id outlives a regeneration."),
+    KeyDeclaration::new(
         "github.token_request",
         "A request for a token's access to an organisation: made, and granted, denied or withdrawn.",
     ),
-    declare("github.web_session", "`actor_session`: a signed-in browser session."),
-    declare("github.workflow", "A workflow by its id."),
-    declare("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),
+    KeyDeclaration::new("github.web_session", "`actor_session`: a signed-in browser session."),
+    KeyDeclaration::new("github.workflow", "A workflow by its id."),
+    KeyDeclaration::new("ssh.public_key", "An SSH public key by OpenSSH's `SHA256:` fingerprint."),
 ];
-
-const fn declare(kind: &'static str, meaning: &'static str) -> KeyDeclaration {
-    KeyDeclaration { kind, meaning }
-}
 
 /// Where GitHub's ids are unique.
 #[derive(Clone, Copy)]
@@ -103,12 +114,6 @@ impl Instance<'_> {
     }
 
     pub fn key(self, role: Role, kind: KeyKind, value: impl Into<String>) -> Key {
-        key_of(role, self.reference(kind, value))
+        Key::observed(role, self.reference(kind, value))
     }
-}
-
-/// A key that GitHub assigned or checked.
-pub(super) fn key_of(role: Role, name: KeyRef) -> Key {
-    let KeyRef { kind, scope, value } = name;
-    Key { role, kind, scope, value, form: Form::Plain, trust: Trust::VerifierObserved, at: None }
 }

@@ -1,12 +1,12 @@
 //! What an act was upon: repository, organisation, enterprise, and what the category of the action is about.
 
-use ascribe_model::{KeyRef, Resource, ResourceRole, Role};
+use ascribe_model::{Key, KeyRef, Resource, ResourceRole, Role};
 
 use super::Facts;
 use super::actor::account_keys;
 use super::key::{
     BRANCH, ENTERPRISE, ENVIRONMENT, HOOK, Instance, ORGANIZATION, PASSED_SECRET, REPO, RUNNER, TEAM,
-    WORKFLOW, key_of,
+    WORKFLOW,
 };
 use super::record::Record;
 
@@ -86,6 +86,6 @@ fn add_account(record: Record<'_>, instance: Instance<'_>, facts: &mut Facts) {
 }
 
 fn push(kind: &str, uid: KeyRef, role: ResourceRole, facts: &mut Facts) {
-    facts.keys.push(key_of(Role::Resource, uid.clone()));
+    facts.keys.push(Key::observed(Role::Resource, uid.clone()));
     facts.resources.push(Resource { kind: kind.to_owned(), uid, role });
 }

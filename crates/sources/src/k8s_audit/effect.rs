@@ -36,7 +36,9 @@ const EXTENDED_TTL_SECONDS: u64 = 3607;
 /// Adds the effects of a request that succeeded, with their keys.
 pub(super) fn add(request: &Request<'_>, cluster: Cluster<'_>, facts: &mut Facts) {
     if request.is_dry_run() {
-        facts.coverage_hints.push(hint("dry_run", "the request was a rehearsal: nothing was stored"));
+        facts
+            .coverage_hints
+            .push(CoverageHint::new("dry_run", "the request was a rehearsal: nothing was stored"));
         return;
     }
     let Some(target) = &request.target else { return };
@@ -129,7 +131,7 @@ impl Act<'_> {
         let mut expires = request.result(&["status", "expirationTimestamp"]).and_then(moment);
         if ttl_seconds == Some(EXTENDED_TTL_SECONDS) && bound.is_some_and(|bound| is_kind(bound, "Pod")) {
             expires = None;
-            facts.coverage_hints.push(hint(
+            facts.coverage_hints.push(CoverageHint::new(
                 "expiry_extended",
                 "a pod-bound token of 3607 s lives up to a year unless the API server is told otherwise; the end \
                  that the response states is not the token's",
@@ -149,7 +151,13 @@ impl Act<'_> {
         }
         let class = CredentialClass::Temporary;
         let credential = id.map(|id| Credential { uid: cluster.reference(CREDENTIAL, id), class });
-        facts.effects.push(Effect { credential, subject, expires, ttl_seconds, ..effect(EffectKind::Issue) });
+        facts.effects.push(Effect {
+            credential,
+            subject,
+            expires,
+            ttl_seconds,
+            ..Effect::new(EffectKind::Issue)
+        });
     }
 
     /// `boundObjectRef`: the object with which the token ends.
@@ -201,7 +209,7 @@ impl Act<'_> {
         if let Some(ttl_seconds) = request.body(&["spec", "expirationSeconds"]).and_then(seconds) {
             let subject = Some(identity(&user, cluster));
             let ttl_seconds = Some(ttl_seconds);
-            facts.effects.push(Effect { subject, ttl_seconds, ..effect(EffectKind::Expire) });
+            facts.effects.push(Effect { subject, ttl_seconds, ..Effect::new(EffectKind::Expire) });
         }
     }
 
@@ -229,7 +237,7 @@ impl Act<'_> {
             subject: user.map(|user| identity(&user, cluster)),
             expires: not_after,
             ttl_seconds: if not_after.is_none() { asked() } else { None },
-            ..effect(EffectKind::Issue)
+            ..Effect::new(EffectKind::Issue)
         });
     }
 
@@ -238,7 +246,7 @@ impl Act<'_> {
         if let Some(uid) = self.bootstrap_token() {
             facts.keys.push(cluster.key(Role::Issued, BOOTSTRAP_TOKEN, uid.value.clone()));
             let credential = Some(Credential { uid, class: CredentialClass::Temporary });
-            facts.effects.push(Effect { credential, ..effect(EffectKind::Issue) });
+            facts.effects.push(Effect { credential, ..Effect::new(EffectKind::Issue) });
             return;
         }
         let Some(kind) = request.body(&["type"]) else {
@@ -258,7 +266,7 @@ impl Act<'_> {
             facts.keys.push(key_of(Role::Subject, &subject.uid));
         }
         let credential = Some(Credential { uid, class: CredentialClass::LongLived });
-        facts.effects.push(Effect { credential, subject, ..effect(EffectKind::Issue) });
+        facts.effects.push(Effect { credential, subject, ..Effect::new(EffectKind::Issue) });
     }
 
     fn secret_changed(&self, facts: &mut Facts) {
@@ -272,11 +280,11 @@ impl Act<'_> {
         let uid = self.token_secret();
         facts.keys.push(key_of(Role::Ended, &uid));
         let credential = Some(Credential { uid, class: CredentialClass::LongLived });
-        facts.effects.push(Effect { credential, ..effect(EffectKind::Disable) });
+        facts.effects.push(Effect { credential, ..Effect::new(EffectKind::Disable) });
     }
 
     fn secret_deleted(&self, facts: &mut Facts) {
-        let revoke = effect(EffectKind::Revoke);
+        let revoke = Effect::new(EffectKind::Revoke);
         if let Some(uid) = self.bootstrap_token() {
             facts.keys.push(key_of(Role::Ended, &uid));
             let credential = Some(Credential { uid, class: CredentialClass::Temporary });
@@ -301,7 +309,7 @@ impl Act<'_> {
         let Self { target, cluster, .. } = *self;
         let Target { namespace, name, .. } = target;
         let uid = self.deleted_uid();
-        let mut revoke = effect(EffectKind::Revoke);
+        let mut revoke = Effect::new(EffectKind::Revoke);
         let selector = match target.resource.as_ref() {
             "serviceaccounts" => {
                 revoke.subject = self.service_account(namespace, name);
@@ -333,7 +341,7 @@ impl Act<'_> {
         let place =
             if namespace.is_empty() { "the cluster".to_owned() } else { format!("namespace {namespace}") };
         let selector = format!("tokens of or bound to the {resource} in {place} that the request selected");
-        facts.effects.push(Effect { selector: Some(selector), ..effect(EffectKind::Revoke) });
+        facts.effects.push(Effect { selector: Some(selector), ..Effect::new(EffectKind::Revoke) });
     }
 
     /// A binding came, changed or went: what its subjects may do is another now.
@@ -354,17 +362,17 @@ impl Act<'_> {
                 facts.keys.push(key_of(Role::Subject, &subject.uid));
             }
             named = true;
-            facts.effects.push(Effect { subject, selector, ..effect(EffectKind::Scope) });
+            facts.effects.push(Effect { subject, selector, ..Effect::new(EffectKind::Scope) });
         }
         if !named {
             let selector = format!("subjects of {}", resource::rule_path(self.target));
-            facts.effects.push(Effect { selector: Some(selector), ..effect(EffectKind::Scope) });
+            facts.effects.push(Effect { selector: Some(selector), ..Effect::new(EffectKind::Scope) });
         }
     }
 
     fn rules_changed(&self, facts: &mut Facts) {
         let selector = format!("holders of {}", resource::rule_path(self.target));
-        facts.effects.push(Effect { selector: Some(selector), ..effect(EffectKind::Scope) });
+        facts.effects.push(Effect { selector: Some(selector), ..Effect::new(EffectKind::Scope) });
     }
 
     /// The public id in the name of a bootstrap token's Secret.
@@ -434,21 +442,5 @@ fn moment(value: Value<'_>) -> Option<Timestamp> {
 
 fn body_not_recorded(request: &Request<'_>, what: &str) -> CoverageHint {
     let level = if request.level.is_empty() { "unstated" } else { request.level.as_ref() };
-    hint("body_not_recorded", &format!("audit level {level} does not show {what}"))
-}
-
-fn hint(kind: &str, note: &str) -> CoverageHint {
-    CoverageHint { kind: kind.to_owned(), note: note.to_owned() }
-}
-
-fn effect(kind: EffectKind) -> Effect {
-    Effect {
-        kind,
-        credential: None,
-        selector: None,
-        issued_before: None,
-        subject: None,
-        expires: None,
-        ttl_seconds: None,
-    }
+    CoverageHint::new("body_not_recorded", &format!("audit level {level} does not show {what}"))
 }

@@ -2,6 +2,7 @@
 
 use ascribe_model::{Form, Key, KeyKind, KeyRef, Role, Trust};
 
+pub(super) use crate::cluster::{Cluster, global_key};
 use crate::source::KeyDeclaration;
 
 pub(super) const ACCESS_KEY: KeyKind = KeyKind::new("aws.access_key");
@@ -29,102 +30,87 @@ pub(super) const USER: KeyKind = KeyKind::new("k8s.user");
 
 /// Every kind above with what its value is.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
-    declare(
+    KeyDeclaration::new(
         "aws.access_key",
         "The access key that signed the token of a caller whom IAM vouched for, on EKS.",
     ),
-    declare("aws.arn", "The IAM identity of a caller, as STS named it and as its role or user."),
-    declare(
+    KeyDeclaration::new("aws.arn", "The IAM identity of a caller, as STS named it and as its role or user."),
+    KeyDeclaration::new(
         "aws.instance",
         "The EC2 instance that a node's session is named after; the name proves nothing here.",
     ),
-    declare("aws.principal", "The immutable id of the IAM identity: `AROA…`, `AIDA…`."),
-    declare("aws.role_session", "`AROA…:session-name` of the session that vouched for the caller."),
-    declare("aws.session_name", "The session name that the caller of AssumeRole chose."),
-    declare("k8s.audience", "Whom a token is meant for, such as `sts.amazonaws.com`."),
-    declare("k8s.audit_event", "`auditID`: one request, in all its stages. A client may choose it."),
-    declare("k8s.binding", "A binding of a role: `ClusterRoleBinding/name` or `RoleBinding/namespace/name`."),
-    declare("k8s.bootstrap_token", "A token that nodes join with, by its public id."),
-    declare(
+    KeyDeclaration::new("aws.principal", "The immutable id of the IAM identity: `AROA…`, `AIDA…`."),
+    KeyDeclaration::new(
+        "aws.role_session",
+        "`AROA…:session-name` of the session that vouched for the caller.",
+    ),
+    KeyDeclaration::new("aws.session_name", "The session name that the caller of AssumeRole chose."),
+    KeyDeclaration::new("k8s.audience", "Whom a token is meant for, such as `sts.amazonaws.com`."),
+    KeyDeclaration::new(
+        "k8s.audit_event",
+        "`auditID`: one request, in all its stages. A client may choose it.",
+    ),
+    KeyDeclaration::new(
+        "k8s.binding",
+        "A binding of a role: `ClusterRoleBinding/name` or `RoleBinding/namespace/name`.",
+    ),
+    KeyDeclaration::new("k8s.bootstrap_token", "A token that nodes join with, by its public id."),
+    KeyDeclaration::new(
         "k8s.credential",
         "`JTI=` and the id of a token, or `X509SHA256=` and the digest of a certificate.",
     ),
-    declare(
+    KeyDeclaration::new(
         "k8s.csr",
         "A certificate signing request by name: created, approved and signed in separate requests.",
     ),
-    declare(
+    KeyDeclaration::new(
         "k8s.group",
         "A group that a certificate was asked for; its members are whoever the cluster says.",
     ),
-    declare("k8s.node", "A node by name."),
-    declare(
+    KeyDeclaration::new("k8s.node", "A node by name."),
+    KeyDeclaration::new(
         "k8s.object",
         "An object: `group/resource/namespace/name`; `*` is all of them, `?` one that the record does not name.",
     ),
-    declare(
+    KeyDeclaration::new(
         "k8s.pod",
         "A pod by uid. The workload of an event that issues or ends credentials is the pod that those live in.",
     ),
-    declare("k8s.pod_name", "A pod by `namespace/name`; names are used again."),
-    declare("k8s.role", "A role: `ClusterRole/name` or `Role/namespace/name`."),
-    declare("k8s.service_account", "A service account by `namespace/name`; names are used again."),
-    declare("k8s.token_secret", "A Secret that may hold a service account token: `namespace/name`."),
-    declare("k8s.uid", "The uid that the cluster gave to an object or an authenticator to a user."),
-    declare("k8s.user", "A user name; who may be behind it depends on the authenticator."),
+    KeyDeclaration::new("k8s.pod_name", "A pod by `namespace/name`; names are used again."),
+    KeyDeclaration::new("k8s.role", "A role: `ClusterRole/name` or `Role/namespace/name`."),
+    KeyDeclaration::new(
+        "k8s.service_account",
+        "A service account by `namespace/name`; names are used again.",
+    ),
+    KeyDeclaration::new(
+        "k8s.token_secret",
+        "A Secret that may hold a service account token: `namespace/name`.",
+    ),
+    KeyDeclaration::new(
+        "k8s.uid",
+        "The uid that the cluster gave to an object or an authenticator to a user.",
+    ),
+    KeyDeclaration::new("k8s.user", "A user name; who may be behind it depends on the authenticator."),
 ];
 
-const fn declare(kind: &'static str, meaning: &'static str) -> KeyDeclaration {
-    KeyDeclaration { kind, meaning }
-}
-
-/// Where names are unique: one cluster.
-#[derive(Clone, Copy)]
-pub(super) struct Cluster<'a> {
-    pub scope: &'a str,
-}
-
 impl Cluster<'_> {
-    /// A key that is unique in this cluster and that the API server itself assigned or checked.
-    pub fn key(self, role: Role, kind: KeyKind, value: impl Into<String>) -> Key {
-        Key { scope: self.scope.to_owned(), ..global_key(role, kind, value) }
-    }
-
-    pub fn reference(self, kind: KeyKind, value: impl Into<String>) -> KeyRef {
-        KeyRef { kind, scope: self.scope.to_owned(), value: value.into() }
-    }
-
     /// A uid. What the API server generates is a UUID and unique everywhere, so that other systems that record it
     /// without the cluster still join; what authenticators make up is unique in the cluster at best.
-    pub fn uid(self, uid: &str) -> KeyRef {
+    pub(super) fn uid(self, uid: &str) -> KeyRef {
         let scope = if is_uuid(uid) { "" } else { self.scope };
         KeyRef { kind: UID, scope: scope.to_owned(), value: uid.to_owned() }
     }
 
     /// `JTI=…` or `X509SHA256=…`.
-    pub fn credential_key(self, role: Role, id: &str, trust: Trust) -> Key {
+    pub(super) fn credential_key(self, role: Role, id: &str, trust: Trust) -> Key {
         let form = if is_certificate(id) { Form::Fingerprint } else { Form::Plain };
         Key { form, trust, ..self.key(role, CREDENTIAL, id) }
     }
 }
 
-/// A key that is unique everywhere and that the API server itself assigned or checked.
-pub(super) fn global_key(role: Role, kind: KeyKind, value: impl Into<String>) -> Key {
-    Key {
-        role,
-        kind,
-        scope: String::new(),
-        value: value.into(),
-        form: Form::Plain,
-        trust: Trust::VerifierObserved,
-        at: None,
-    }
-}
-
 /// A key of what `reference` names.
 pub(super) fn key_of(role: Role, reference: &KeyRef) -> Key {
-    let KeyRef { kind, scope, value } = reference.clone();
-    Key { scope, ..global_key(role, kind, value) }
+    Key::observed(role, reference.clone())
 }
 
 pub(super) fn is_certificate(credential_id: &str) -> bool {

@@ -3,10 +3,9 @@
 //! Newer versions name them in `policy_results`. Older ones write all policies of the token; any of them may be the one,
 //! so none is said to be.
 
-use ascribe_model::{Authority, AuthorityBasis, AuthorityKind, Decision};
+use ascribe_model::{Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision};
 
 use super::Facts;
-use super::effect::hint;
 use super::identity::gives_login;
 use super::place::Place;
 use super::record::{Auth, Operation, owned, text, text_of};
@@ -19,7 +18,7 @@ const ROOT: &str = "root";
 pub(super) fn add(operation: &Operation<'_>, place: &Place<'_>, facts: &mut Facts) {
     if operation.request.policy_override {
         let note = "the client asked to override policies that may be overridden";
-        facts.coverage_hints.push(hint("policy_override", note));
+        facts.coverage_hints.push(CoverageHint::new("policy_override", note));
     }
     if gives_login(operation, place) {
         add_login_role(operation.response.auth.as_ref().unwrap_or(&operation.auth), place, facts);

@@ -3,9 +3,7 @@
 //! Only a response that succeeded has effects. When a lease ends is not in an audit entry, and that it ended by itself
 //! is in none: an effect without an end says neither.
 
-use ascribe_model::{
-    CoverageHint, Credential, CredentialClass, Effect, EffectKind, Form, Key, Role, Timestamp,
-};
+use ascribe_model::{Credential, CredentialClass, Effect, EffectKind, Form, Key, Role, Timestamp};
 
 use super::Facts;
 use super::identity::{self, Told, add_identity_keys, class, identity};
@@ -67,7 +65,7 @@ impl Act<'_> {
             subject: Some(identity(auth, cluster)),
             expires: auth.expires().or_else(|| operation.auth_of(auth)?.expires()),
             ttl_seconds: auth.token_ttl,
-            ..effect(EffectKind::Issue)
+            ..Effect::new(EffectKind::Issue)
         });
     }
 
@@ -102,7 +100,7 @@ impl Act<'_> {
             subject: Some(identity(auth, self.cluster)),
             expires: self.at.zip(auth.token_ttl).and_then(|(at, ttl)| after(at, ttl)),
             ttl_seconds: auth.token_ttl,
-            ..effect(EffectKind::Renew)
+            ..Effect::new(EffectKind::Renew)
         });
     }
 
@@ -121,7 +119,7 @@ impl Act<'_> {
             credential: uid.map(|uid| Credential { uid, class: CredentialClass::Temporary }),
             expires: wrap.creation_time.zip(wrap.ttl).and_then(|(at, ttl)| after(at, ttl)),
             ttl_seconds: wrap.ttl,
-            ..effect(EffectKind::Issue)
+            ..Effect::new(EffectKind::Issue)
         });
         let Some(inside) = cluster.recorded(Role::Issued, ACCESSOR, &wrap.wrapped_accessor) else { return };
         let credential = Some(Credential { uid: inside.to_ref(), class: CredentialClass::Unknown });
@@ -134,7 +132,7 @@ impl Act<'_> {
             identity::add_metadata_keys(&operation.auth, Told::AtLogin, self.at, facts);
             identity::add_presented(operation, cluster, facts);
         }
-        facts.effects.push(Effect { credential, subject, ..effect(EffectKind::Issue) });
+        facts.effects.push(Effect { credential, subject, ..Effect::new(EffectKind::Issue) });
     }
 
     fn leased(&self, facts: &mut Facts) {
@@ -147,7 +145,7 @@ impl Act<'_> {
         let key = cluster.key(role, LEASE, operation.response.lease_id.as_ref());
         let credential = Some(Credential { uid: key.to_ref(), class: CredentialClass::Temporary });
         facts.keys.push(key);
-        facts.effects.push(Effect { credential, ..effect(kind) });
+        facts.effects.push(Effect { credential, ..Effect::new(kind) });
     }
 
     /// `role/<name>/secret-id`: what an application logs in with.
@@ -168,7 +166,7 @@ impl Act<'_> {
         let class =
             if ttl_seconds.is_some() { CredentialClass::Temporary } else { CredentialClass::LongLived };
         let credential = uid.map(|uid| Credential { uid, class });
-        facts.effects.push(Effect { credential, ttl_seconds, ..effect(EffectKind::Issue) });
+        facts.effects.push(Effect { credential, ttl_seconds, ..Effect::new(EffectKind::Issue) });
     }
 
     fn certificate_issued(&self, facts: &mut Facts) {
@@ -185,7 +183,7 @@ impl Act<'_> {
         facts.effects.push(Effect {
             credential,
             expires: expires.and_then(|end| Timestamp::from_seconds(i64::try_from(end).ok()?)),
-            ..effect(EffectKind::Issue)
+            ..Effect::new(EffectKind::Issue)
         });
     }
 
@@ -208,7 +206,7 @@ impl Act<'_> {
         let Some(key) = key else { return };
         let credential = Some(Credential { uid: key.to_ref(), class: CredentialClass::Certificate });
         facts.keys.push(key);
-        facts.effects.push(Effect { credential, ..effect(EffectKind::Issue) });
+        facts.effects.push(Effect { credential, ..Effect::new(EffectKind::Issue) });
     }
 
     /// What the AWS engine made, as far as other logs know it.
@@ -233,10 +231,10 @@ impl Act<'_> {
             let credential = Some(Credential { uid: key.to_ref(), class });
             facts.keys.push(key);
             let ttl_seconds = operation.answered("ttl").and_then(seconds);
-            facts.effects.push(Effect { credential, ttl_seconds, ..effect(EffectKind::Issue) });
+            facts.effects.push(Effect { credential, ttl_seconds, ..Effect::new(EffectKind::Issue) });
         } else if operation.response.lease_id.is_empty() {
             let selector = Some(format!("AWS credentials of role {role}"));
-            facts.effects.push(Effect { selector, ..effect(EffectKind::Issue) });
+            facts.effects.push(Effect { selector, ..Effect::new(EffectKind::Issue) });
         }
     }
 
@@ -247,7 +245,7 @@ impl Act<'_> {
             selector: Some(format!("an identity token of role {role}")),
             subject: Some(identity(&self.operation.auth, self.cluster)),
             ttl_seconds: self.operation.answered("ttl").and_then(seconds),
-            ..effect(EffectKind::Issue)
+            ..Effect::new(EffectKind::Issue)
         });
     }
 
@@ -257,7 +255,7 @@ impl Act<'_> {
             self.operation.answered("complete").and_then(crate::json::Value::truth) == Some(true);
         if self.place.rest == "generate-root/update" && is_complete {
             let selector = Some("a root token".to_owned());
-            facts.effects.push(Effect { selector, ..effect(EffectKind::Issue) });
+            facts.effects.push(Effect { selector, ..Effect::new(EffectKind::Issue) });
         }
     }
 }
@@ -266,21 +264,5 @@ impl<'a> Operation<'a> {
     /// The part of the entry that states the same token as `issued` with more detail.
     fn auth_of(&self, issued: &Auth<'a>) -> Option<&Auth<'a>> {
         (!issued.accessor.is_empty() && issued.accessor == self.auth.accessor).then_some(&self.auth)
-    }
-}
-
-pub(super) fn hint(kind: &str, note: &str) -> CoverageHint {
-    CoverageHint { kind: kind.to_owned(), note: note.to_owned() }
-}
-
-pub(super) fn effect(kind: EffectKind) -> Effect {
-    Effect {
-        kind,
-        credential: None,
-        selector: None,
-        subject: None,
-        expires: None,
-        ttl_seconds: None,
-        issued_before: None,
     }
 }

@@ -3,10 +3,12 @@
 //! The tree of tokens is in no audit entry: that a revocation takes the tokens and leases below it along is said, and
 //! which those are is for the lineage.
 
-use ascribe_model::{Credential, CredentialClass, Effect, EffectKind, Identity, IdentityKind, Key, Role};
+use ascribe_model::{
+    CoverageHint, Credential, CredentialClass, Effect, EffectKind, Identity, IdentityKind, Key, Role,
+};
 
 use super::Facts;
-use super::effect::{Act, effect, hint};
+use super::effect::Act;
 use super::key::{
     ACCESSOR, ENTITY, LEASE, LEASE_HMAC, SECRET_ID, SECRET_ID_ACCESSOR, TOKEN, is_hashed, is_recorded,
 };
@@ -55,7 +57,7 @@ impl Act<'_> {
         };
         if key.is_none() {
             let note = "the entry does not name the token that was revoked in a form that other entries have";
-            facts.coverage_hints.push(hint("token_unnamed", note));
+            facts.coverage_hints.push(CoverageHint::new("token_unnamed", note));
         }
         end(key, CredentialClass::Unknown, facts);
         if first != "revoke-orphan" {
@@ -123,7 +125,7 @@ impl Act<'_> {
                 if kind == LEASE_HMAC {
                     let note =
                         "the lease is named by its hash; `sys/audit-hash` of the device tells which it was";
-                    facts.coverage_hints.push(hint("lease_hashed", note));
+                    facts.coverage_hints.push(CoverageHint::new("lease_hashed", note));
                 }
                 end(cluster.recorded(Role::Ended, kind, &lease), CredentialClass::Temporary, facts);
             }
@@ -174,7 +176,7 @@ impl Act<'_> {
             let kind = IdentityKind::Unknown;
             Identity { kind, uid, name: None, session_name: None, alt_names: Vec::new() }
         });
-        facts.effects.push(Effect { subject, selector: Some(selector), ..effect(kind) });
+        facts.effects.push(Effect { subject, selector: Some(selector), ..Effect::new(kind) });
     }
 
     fn certificate_ended(&self, facts: &mut Facts) {
@@ -204,10 +206,10 @@ impl Act<'_> {
 fn end(key: Option<Key>, class: CredentialClass, facts: &mut Facts) {
     let credential = key.as_ref().map(|key| Credential { uid: key.to_ref(), class });
     facts.keys.extend(key);
-    facts.effects.push(Effect { credential, ..effect(EffectKind::Revoke) });
+    facts.effects.push(Effect { credential, ..Effect::new(EffectKind::Revoke) });
 }
 
 /// Adds an effect on what no entry names one by one.
 fn select(kind: EffectKind, selector: &str, facts: &mut Facts) {
-    facts.effects.push(Effect { selector: Some(selector.to_owned()), ..effect(kind) });
+    facts.effects.push(Effect { selector: Some(selector.to_owned()), ..Effect::new(kind) });
 }

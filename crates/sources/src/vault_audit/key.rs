@@ -1,7 +1,8 @@
 //! The key kinds of Vault audit entries, and keys of one cluster.
 
-use ascribe_model::{Form, Key, KeyKind, KeyRef, Role, Trust};
+use ascribe_model::{Form, Key, KeyKind, Role};
 
+pub(super) use crate::cluster::{Cluster, global_key};
 use crate::secrets::Placeholder;
 use crate::source::KeyDeclaration;
 
@@ -33,93 +34,88 @@ pub(super) const TOKEN: KeyKind = KeyKind::new("vault.token");
 
 /// Every kind above with what its value is.
 pub(super) const DECLARATIONS: &[KeyDeclaration] = &[
-    declare("aws.access_key", "The access key that the AWS engine issued, where its name is not hashed."),
-    declare("aws.arn", "The IAM identity that logged in through the AWS auth method."),
-    declare("aws.principal", "The immutable id of the IAM identity that logged in: `AROA…`, `AIDA…`."),
-    declare("aws.role_session", "`AROA…:session-name` of the session that logged in."),
-    declare("github.oidc_subject", "The `sub` claim of a GitHub Actions token, where the role maps it."),
-    declare("github.run", "The `run_id` claim of a GitHub Actions token, where the role maps it."),
-    declare("github.run_attempt", "`run_id` and `run_attempt` of a GitHub Actions token, joined by `-`."),
-    declare(
+    KeyDeclaration::new(
+        "aws.access_key",
+        "The access key that the AWS engine issued, where its name is not hashed.",
+    ),
+    KeyDeclaration::new("aws.arn", "The IAM identity that logged in through the AWS auth method."),
+    KeyDeclaration::new(
+        "aws.principal",
+        "The immutable id of the IAM identity that logged in: `AROA…`, `AIDA…`.",
+    ),
+    KeyDeclaration::new("aws.role_session", "`AROA…:session-name` of the session that logged in."),
+    KeyDeclaration::new(
+        "github.oidc_subject",
+        "The `sub` claim of a GitHub Actions token, where the role maps it.",
+    ),
+    KeyDeclaration::new(
+        "github.run",
+        "The `run_id` claim of a GitHub Actions token, where the role maps it.",
+    ),
+    KeyDeclaration::new(
+        "github.run_attempt",
+        "`run_id` and `run_attempt` of a GitHub Actions token, joined by `-`.",
+    ),
+    KeyDeclaration::new(
         "k8s.credential",
         "`JTI=` and the `jti` claim of the token that logged in, where it is recorded.",
     ),
-    declare("k8s.pod", "The pod whose token logged in, by uid, where the role maps it."),
-    declare("k8s.service_account", "The service account that logged in, by `namespace/name`."),
-    declare("k8s.uid", "The uid of the service account that logged in."),
-    declare(
+    KeyDeclaration::new("k8s.pod", "The pod whose token logged in, by uid, where the role maps it."),
+    KeyDeclaration::new("k8s.service_account", "The service account that logged in, by `namespace/name`."),
+    KeyDeclaration::new("k8s.uid", "The uid of the service account that logged in."),
+    KeyDeclaration::new(
         "ssh.certificate_serial",
         "An SSH certificate by serial number, in lower-case hexadecimal digits.",
     ),
-    declare(
+    KeyDeclaration::new(
         "vault.accessor",
         "A token's accessor, which is no secret; as a hash of one audit device unless that is told otherwise.",
     ),
-    declare(
+    KeyDeclaration::new(
         "vault.alias",
         "The display name of a token: who an auth method let in, or what its creator chose.",
     ),
-    declare(
+    KeyDeclaration::new(
         "vault.aws_session",
         "`<display name>-<role>` as the AWS engine puts it into names of users and sessions, with the moment.",
     ),
-    declare("vault.entity", "An entity by id: the same through every login of an alias."),
-    declare("vault.lease", "A lease of a dynamic secret, by id."),
-    declare("vault.lease_hmac", "A lease id as the hash of one audit device; it never equals the plain id."),
-    declare("vault.mount", "A mount, by namespace and path."),
-    declare("vault.path", "What a request is about, by namespace and path."),
-    declare("vault.request", "`request.id`: one operation, in the entries of its request and its response."),
-    declare("vault.secret_id", "An AppRole secret id as the hash of one audit device."),
-    declare("vault.secret_id_accessor", "The accessor of an AppRole secret id, which is no secret."),
-    declare("vault.token", "A token as the hash of one audit device; for tokens that have no accessor."),
-    declare(
+    KeyDeclaration::new("vault.entity", "An entity by id: the same through every login of an alias."),
+    KeyDeclaration::new("vault.lease", "A lease of a dynamic secret, by id."),
+    KeyDeclaration::new(
+        "vault.lease_hmac",
+        "A lease id as the hash of one audit device; it never equals the plain id.",
+    ),
+    KeyDeclaration::new("vault.mount", "A mount, by namespace and path."),
+    KeyDeclaration::new("vault.path", "What a request is about, by namespace and path."),
+    KeyDeclaration::new(
+        "vault.request",
+        "`request.id`: one operation, in the entries of its request and its response.",
+    ),
+    KeyDeclaration::new("vault.secret_id", "An AppRole secret id as the hash of one audit device."),
+    KeyDeclaration::new(
+        "vault.secret_id_accessor",
+        "The accessor of an AppRole secret id, which is no secret.",
+    ),
+    KeyDeclaration::new(
+        "vault.token",
+        "A token as the hash of one audit device; for tokens that have no accessor.",
+    ),
+    KeyDeclaration::new(
         "x509.serial",
         "A certificate by serial number, in lower-case hexadecimal digits; unique for its issuer only.",
     ),
 ];
 
-const fn declare(kind: &'static str, meaning: &'static str) -> KeyDeclaration {
-    KeyDeclaration { kind, meaning }
-}
-
-/// Where names are unique: one cluster, with all that replicates from it.
-#[derive(Clone, Copy)]
-pub(super) struct Cluster<'a> {
-    pub scope: &'a str,
-}
-
 impl Cluster<'_> {
-    /// A key that is unique in this cluster and that Vault itself assigned or checked.
-    pub fn key(self, role: Role, kind: KeyKind, value: impl Into<String>) -> Key {
-        Key { scope: self.scope.to_owned(), ..global_key(role, kind, value) }
-    }
-
-    pub fn reference(self, kind: KeyKind, value: impl Into<String>) -> KeyRef {
-        KeyRef { kind, scope: self.scope.to_owned(), value: value.into() }
-    }
-
     /// A value that devices hash, in whichever form it is. `None` where it is missing or was withheld.
-    pub fn recorded(self, role: Role, kind: KeyKind, value: &str) -> Option<Key> {
+    pub(super) fn recorded(self, role: Role, kind: KeyKind, value: &str) -> Option<Key> {
         let form = if is_hashed(value) { Form::Hmac } else { Form::Plain };
         is_recorded(value).then(|| Key { form, ..self.key(role, kind, value) })
     }
 
     /// A value of which only the hash is no secret.
-    pub fn hashed(self, role: Role, kind: KeyKind, value: &str) -> Option<Key> {
+    pub(super) fn hashed(self, role: Role, kind: KeyKind, value: &str) -> Option<Key> {
         self.recorded(role, kind, value).filter(|_| is_hashed(value))
-    }
-}
-
-/// A key that is unique everywhere and that Vault itself assigned or checked.
-pub(super) fn global_key(role: Role, kind: KeyKind, value: impl Into<String>) -> Key {
-    Key {
-        role,
-        kind,
-        scope: String::new(),
-        value: value.into(),
-        form: Form::Plain,
-        trust: Trust::VerifierObserved,
-        at: None,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::identifiers::x509::SerialNumber;
 use crate::json::{Kind, Value};
 use crate::moment::{Moment, Zone};
 use crate::source::{ContentIdentity, Devices, Entry, Part, Source, Unreadable};
-use effect::{Act, hint};
+use effect::Act;
 use identity::Told;
 use key::{Cluster, MOUNT, PATH, REQUEST, SERIAL, global_key, is_hashed, is_recorded};
 use place::{Engine, Place};
@@ -203,7 +203,7 @@ fn scope<'a>(entry: &Entry<'a>, facts: &mut Facts) -> Cow<'a, str> {
         return scope.into();
     }
     let note = "the record does not name its cluster and the operator did not either";
-    facts.coverage_hints.push(hint("scope_unnamed", note));
+    facts.coverage_hints.push(CoverageHint::new("scope_unnamed", note));
     "".into()
 }
 
@@ -321,10 +321,12 @@ fn add_hints(operation: &Operation<'_>, facts: &mut Facts) {
     if tokens.into_iter().flatten().any(|token| !token.is_empty() && !is_hashed(token)) {
         let note =
             "the audit device writes tokens as they are (`log_raw`): whoever could read its output had them";
-        facts.coverage_hints.push(hint("device_raw", note));
+        facts.coverage_hints.push(CoverageHint::new("device_raw", note));
     }
     if operation.forwarded {
-        facts.coverage_hints.push(hint("forwarded", "another node of the cluster passed the request on"));
+        facts
+            .coverage_hints
+            .push(CoverageHint::new("forwarded", "another node of the cluster passed the request on"));
     }
 }
 
@@ -361,7 +363,7 @@ fn add_absence_hint(operation: &Operation<'_>, place: &Place<'_>, facts: &mut Fa
     let holds_more = response.auth.is_some() || response.wrap.is_some() || !response.lease_id.is_empty();
     if is_read && is_empty && !holds_more {
         let note = "the response holds no data: what was asked for may not exist";
-        facts.coverage_hints.push(hint("nothing_returned", note));
+        facts.coverage_hints.push(CoverageHint::new("nothing_returned", note));
     }
 }
 
