@@ -4,7 +4,6 @@
 //! checkpoint is in the anchor or older than it, and a ledger put back to an earlier state is found out. It knows
 //! neither keys nor trees: it keeps a note byte for byte.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -46,7 +45,7 @@ impl Anchor {
 
     /// The note in the anchor; `None` where there is none.
     pub(crate) fn read(&self) -> Result<Option<Vec<u8>>, FileError> {
-        match fs::read(&self.path) {
+        match self.disk.read(&self.path) {
             Ok(note) => Ok(Some(note)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::read(&self.path, error)),

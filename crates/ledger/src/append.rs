@@ -137,7 +137,7 @@ impl Ledger {
         let capacity = self.settings.segment_leaves;
         let index = (self.durable_size / u64::from(capacity)) as u32;
         let id = SegmentId { index, generation: 0 };
-        let disk = &self.settings.disk;
+        let disk = self.paths.disk();
         let start = |part, kind| {
             let mut file = GrowingFile::create(disk, &self.paths.segment(id, part))?;
             file.write(&FileHeader { kind, index, generation: 0, leaf_capacity: capacity }.encode())?;

@@ -1,5 +1,6 @@
-//! The only place that writes, syncs, renames and removes files. Each operation is one [`Step`], so that a test can
-//! fail any of them before or after it happened.
+//! The only place that touches files. Each operation that changes something is one [`Step`], so that a test can fail
+//! any of them before or after it happened; all of them, reads too, go to a [`Medium`], so that a test can put another
+//! one under the ledger.
 //!
 //! Three rules hold for all callers: bytes count as durable only after the sync of their file and, for a new name,
 //! of the folder that lists it; an error leaves the state unknown and is never retried (a failed fsync may have
@@ -7,11 +8,11 @@
 //! format. Errors carry the step and the path.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use crate::medium::{FileKind, Medium, OpenFile, Opening, SystemMedium};
 
 /// One thing done to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,8 +64,9 @@ pub trait Interruption: Send + Sync {
 }
 
 /// The disk as the ledger uses it, and whoever else must not lose what it wrote.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Disk {
+    medium: Arc<dyn Medium>,
     interruption: Option<Arc<dyn Interruption>>,
 }
 
@@ -72,7 +74,7 @@ pub struct Disk {
 pub struct GrowingFile {
     disk: Disk,
     path: PathBuf,
-    file: File,
+    file: Box<dyn OpenFile>,
     length: u64,
 }
 
@@ -81,7 +83,7 @@ pub(crate) struct DerivedFiles {
     disk: Disk,
     root: PathBuf,
     /// Held open from the start: Linux reports to `syncfs` the write errors that happened since its file was opened.
-    root_handle: File,
+    root_handle: Box<dyn OpenFile>,
     /// Files and folders to sync one by one where the system cannot sync a whole file system.
     unsynced: Vec<PathBuf>,
 }
@@ -96,23 +98,60 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
 /// too large to hold in memory; the caller has closed `finished`.
 pub fn publish_file(finished: &Path, path: &Path) -> Result<(), DurableError> {
     let disk = Disk::default();
-    let file = disk.run(Step::OpenFile, finished, || File::open(finished))?;
+    let file = disk.run(Step::OpenFile, finished, || disk.medium.open(finished, Opening::Read))?;
     disk.run(Step::SyncFile, finished, || file.sync_all())?;
     disk.rename(finished, path)?;
     disk.sync_folder(&folder_of(path))
 }
 
 impl Disk {
+    /// Files on another medium than the operating system's.
+    pub fn on(medium: Arc<dyn Medium>) -> Self {
+        Self { medium, interruption: None }
+    }
+
     /// A disk whose steps a test can fail.
     pub fn interrupted_by(interruption: Arc<dyn Interruption>) -> Self {
-        Self { interruption: Some(interruption) }
+        Self { interruption: Some(interruption), ..Self::default() }
+    }
+
+    /// All bytes of a file.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.medium.read(path)
+    }
+
+    /// Opens a file to read parts of it.
+    pub fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        self.medium.open(path, Opening::Read)
+    }
+
+    /// Opens a file to lock it; makes it where there is none.
+    pub(crate) fn open_to_lock(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        self.medium.open(path, Opening::Lock)
+    }
+
+    /// Bytes in a file.
+    pub fn length(&self, path: &Path) -> io::Result<u64> {
+        self.medium.metadata(path).map(|(_, length)| length)
+    }
+
+    /// Whether a path leads to a folder.
+    pub fn is_folder(&self, path: &Path) -> bool {
+        self.medium.metadata(path).is_ok_and(|(kind, _)| kind == FileKind::Folder)
+    }
+
+    /// Paths in a folder and what each is, sorted.
+    pub fn list(&self, folder: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
+        let mut listed = self.medium.list(folder)?;
+        listed.sort();
+        Ok(listed)
     }
 
     /// See [`replace_file`].
     pub(crate) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
         let staged = staged_path(path);
         // A crash before the rename leaves at most a staged file, which the next replacement overwrites.
-        let mut file = self.run(Step::CreateFile, &staged, || File::create(&staged))?;
+        let mut file = self.run(Step::CreateFile, &staged, || self.medium.open(&staged, Opening::Replace))?;
         self.run(Step::Write, &staged, || file.write_all(bytes))?;
         self.run(Step::SyncFile, &staged, || file.sync_all())?;
         drop(file);
@@ -123,9 +162,7 @@ impl Disk {
 
     /// Writes a file that must not exist yet and that only its owner may read (mode 0600), durably.
     pub fn create_private_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
-        let mut file = self.run(Step::CreateFile, path, || {
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-        })?;
+        let mut file = self.run(Step::CreateFile, path, || self.medium.open(path, Opening::PrivateNew))?;
         self.run(Step::Write, path, || file.write_all(bytes))?;
         self.run(Step::SyncFile, path, || file.sync_all())?;
         self.sync_folder(&folder_of(path))
@@ -135,36 +172,51 @@ impl Disk {
     pub fn create_folder(&self, path: &Path) -> Result<(), DurableError> {
         let mut missing: Vec<&Path> = path
             .ancestors()
-            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+            .take_while(|folder| !folder.as_os_str().is_empty() && !self.is_there(folder))
             .collect();
         while let Some(folder) = missing.pop() {
-            self.run(Step::CreateFolder, folder, || fs::create_dir(folder))?;
+            self.run(Step::CreateFolder, folder, || self.medium.create_folder(folder))?;
             self.sync_folder(&folder_of(folder))?;
         }
         Ok(())
     }
 
+    /// Makes a folder and those above it, none of them durably.
+    fn create_missing(&self, path: &Path) -> io::Result<()> {
+        match self.medium.create_folder(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create_missing(&folder_of(path))?;
+                self.create_missing(path)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_folder(path) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        self.medium.metadata(path).is_ok()
+    }
+
     /// Makes the names in a folder durable.
     pub fn sync_folder(&self, path: &Path) -> Result<(), DurableError> {
-        self.run(Step::SyncFolder, path, || File::open(path)?.sync_all())
+        self.run(Step::SyncFolder, path, || self.medium.sync_folder(path))
     }
 
     /// Removes a file. Durable only after [`Disk::sync_folder`].
     pub(crate) fn remove_file(&self, path: &Path) -> Result<(), DurableError> {
-        self.run(Step::Remove, path, || fs::remove_file(path))
+        self.run(Step::Remove, path, || self.medium.remove_file(path))
     }
 
     /// Removes a folder and what is in it, if it exists. Not made durable: for files that may come back unharmed.
     pub(crate) fn remove_folder(&self, path: &Path) -> Result<(), DurableError> {
-        self.run(Step::Remove, path, || match fs::remove_dir_all(path) {
+        self.run(Step::Remove, path, || match self.medium.remove_folder(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DurableError> {
-        self.run(Step::Rename, to, || fs::rename(from, to))
+        self.run(Step::Rename, to, || self.medium.rename(from, to))
     }
 
     fn run<T>(
@@ -184,25 +236,34 @@ impl Disk {
     }
 }
 
+impl Default for Disk {
+    fn default() -> Self {
+        Self { medium: Arc::new(SystemMedium), interruption: None }
+    }
+}
+
 impl fmt::Debug for Disk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Disk").field("interrupted", &self.interruption.is_some()).finish()
+        formatter
+            .debug_struct("Disk")
+            .field("medium", &self.medium)
+            .field("interrupted", &self.interruption.is_some())
+            .finish()
     }
 }
 
 impl GrowingFile {
     /// Makes a new file. Its name is durable only after the folder is synced.
     pub fn create(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
-        let file =
-            disk.run(Step::CreateFile, path, || OpenOptions::new().append(true).create_new(true).open(path))?;
+        let file = disk.run(Step::CreateFile, path, || disk.medium.open(path, Opening::AppendNew))?;
         Ok(Self { disk: disk.clone(), path: path.to_owned(), file, length: 0 })
     }
 
     /// Opens an existing file to write at its end.
     pub fn open(disk: &Disk, path: &Path) -> Result<Self, DurableError> {
         let (file, length) = disk.run(Step::OpenFile, path, || {
-            let file = OpenOptions::new().append(true).open(path)?;
-            let length = file.metadata()?.len();
+            let file = disk.medium.open(path, Opening::Append)?;
+            let length = file.length()?;
             Ok((file, length))
         })?;
         Ok(Self { disk: disk.clone(), path: path.to_owned(), file, length })
@@ -229,7 +290,7 @@ impl GrowingFile {
     /// Cuts the file to `length` bytes, durably.
     pub fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
         self.disk.run(Step::Truncate, &self.path, || {
-            self.file.set_len(length)?;
+            self.file.set_length(length)?;
             self.file.sync_all()
         })?;
         self.length = length;
@@ -240,21 +301,23 @@ impl GrowingFile {
 impl DerivedFiles {
     /// Starts to keep count of derived files below `root`.
     pub(crate) fn new(disk: &Disk, root: &Path) -> Result<Self, DurableError> {
-        let root_handle = disk.run(Step::OpenFile, root, || File::open(root))?;
+        let root_handle = disk.run(Step::OpenFile, root, || disk.medium.open(root, Opening::Read))?;
         Ok(Self { disk: disk.clone(), root: root.to_owned(), root_handle, unsynced: Vec::new() })
     }
 
     /// Writes a derived file below the root and makes the folders that it needs. Nothing is durable yet: no
     /// checkpoint names the file before [`DerivedFiles::sync`], so a torn one is written again on recovery.
-    #[expect(clippy::disallowed_methods, reason = "derived files are made durable all together")]
     pub(crate) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DurableError> {
         let path = self.root.join(name);
-        self.disk.run(Step::WriteDerived, &path, || match fs::write(&path, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder_of(&path))?;
-                fs::write(&path, bytes)
-            }
-            result => result,
+        self.disk.run(Step::WriteDerived, &path, || {
+            let mut file = match self.disk.medium.open(&path, Opening::Replace) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.disk.create_missing(&folder_of(&path))?;
+                    self.disk.medium.open(&path, Opening::Replace)?
+                }
+                opened => opened?,
+            };
+            file.write_all(bytes)
         })?;
         self.unsynced.push(path);
         Ok(())
@@ -264,9 +327,7 @@ impl DerivedFiles {
     #[cfg(target_os = "linux")]
     pub(crate) fn sync(&mut self) -> Result<(), DurableError> {
         if !self.unsynced.is_empty() {
-            self.disk.run(Step::SyncDerived, &self.root, || {
-                rustix::fs::syncfs(&self.root_handle).map_err(io::Error::from)
-            })?;
+            self.disk.run(Step::SyncDerived, &self.root, || self.root_handle.sync_file_system())?;
             self.unsynced.clear();
         }
         Ok(())
@@ -278,10 +339,10 @@ impl DerivedFiles {
         self.disk.run(Step::SyncDerived, &self.root, || {
             let mut folders = std::collections::BTreeSet::new();
             for path in &self.unsynced {
-                File::open(path)?.sync_all()?;
+                self.disk.open(path)?.sync_all()?;
                 folders.extend(path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)));
             }
-            folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
+            folders.iter().try_for_each(|folder| self.disk.medium.sync_folder(folder))?;
             self.root_handle.sync_all()
         })?;
         self.unsynced.clear();
@@ -323,6 +384,8 @@ fn folder_of(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -94,7 +94,11 @@ impl KeyPair {
 
     /// Reads a key file.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let text = std::fs::read_to_string(path)
+        let text = Disk::default()
+            .read(path)
+            .and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            })
             .map_err(|source| KeyError::Read { path: path.to_owned(), source })?;
         Self::parse(&text)
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::anchor::{Anchor, AnchorError};
 use crate::checkpoint::SignedCheckpoint;
 use crate::damage::FileError;
-use crate::durable::{DerivedFiles, Disk, DurableError, GrowingFile};
+use crate::durable::{DerivedFiles, DurableError, GrowingFile};
 use crate::hash::EMPTY_ROOT;
 use crate::key::KeyPair;
 use crate::lock::{Lock, LockError};
@@ -48,7 +48,6 @@ pub struct Ledger {
 pub(crate) struct Settings {
     /// Leaves in a new segment. The header of a segment states it, so a ledger is read with whatever it was made.
     pub(crate) segment_leaves: u32,
-    pub(crate) disk: Disk,
 }
 
 /// The segment that grows.
@@ -103,7 +102,7 @@ pub enum CreateError {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { segment_leaves: SEGMENT_LEAVES, disk: Disk::default() }
+        Self { segment_leaves: SEGMENT_LEAVES }
     }
 }
 
@@ -118,9 +117,9 @@ impl Ledger {
         key: KeyPair,
         settings: Settings,
     ) -> Result<Self, CreateError> {
-        let disk = &settings.disk;
+        let disk = paths.disk();
         disk.create_folder(&paths.ledger)?;
-        let lock = Lock::take(&paths.lock())?;
+        let lock = Lock::take(disk, &paths.lock())?;
         require_empty(paths)?;
         disk.create_folder(&paths.segments())?;
         disk.create_folder(&paths.anchor)?;
@@ -215,10 +214,10 @@ impl EnvelopeQueue {
 
 /// An earlier `create` that crashed before it wrote the anchor leaves a lock and an empty folder of segments.
 fn require_empty(paths: &LedgerPaths) -> Result<(), CreateError> {
-    for found in list_folder(&paths.ledger)? {
+    for found in list_folder(paths.disk(), &paths.ledger)? {
         let name = found.file_name();
         let left_over = name.is_some_and(|name| name == LOCK)
-            || (name.is_some_and(|name| name == SEGMENTS) && list_folder(&found)?.is_empty());
+            || (name.is_some_and(|name| name == SEGMENTS) && list_folder(paths.disk(), &found)?.is_empty());
         if !left_over {
             return Err(CreateError::NotEmpty { folder: paths.ledger.clone(), found });
         }

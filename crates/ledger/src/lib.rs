@@ -42,6 +42,8 @@ mod ledger;
 #[cfg(feature = "files")]
 mod lock;
 #[cfg(feature = "files")]
+mod medium;
+#[cfg(feature = "files")]
 mod open;
 #[cfg(feature = "files")]
 mod paths;

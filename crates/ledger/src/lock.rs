@@ -1,14 +1,16 @@
 //! The lock that keeps a ledger to one writer. It guards against a second process by mistake, not against malice.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::TryLockError;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::durable::{Disk, OpenFile};
 
 /// The lock, held until dropped. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
     /// Held for its lock alone.
-    _file: File,
+    _file: Box<dyn OpenFile>,
 }
 
 /// Why a ledger could not be locked.
@@ -36,20 +38,20 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock at `path` and leaves this process's id in the file. What an earlier holder left there says
     /// nothing; only the lock itself counts.
-    pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn take(disk: &Disk, path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let mut file = disk.open_to_lock(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+                let left = disk.read(path).ok();
+                let holder = left.and_then(|left| String::from_utf8(left).ok()?.trim().parse().ok());
                 return Err(LockError::Held { path: path.to_owned(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        file.set_len(0).map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        file.set_length(0).map_err(failed)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
         Ok(Self { _file: file })
     }
 }
@@ -66,14 +68,14 @@ mod tests {
     fn a_second_holder_is_refused_and_told_by_whom() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let held = Lock::take(&path).unwrap();
-        let refused = Lock::take(&path).unwrap_err();
+        let held = Lock::take(&Disk::default(), &path).unwrap();
+        let refused = Lock::take(&Disk::default(), &path).unwrap_err();
         let own = std::process::id();
         assert!(
             matches!(refused, LockError::Held { holder: Some(holder), .. } if holder == own),
             "{refused}"
         );
         drop(held);
-        Lock::take(&path).unwrap();
+        Lock::take(&Disk::default(), &path).unwrap();
     }
 }

@@ -183,11 +183,11 @@ impl Ledger {
         mut settings: Settings,
     ) -> Result<(Self, Recovery), OpenError> {
         // Looked for before the lock, which would leave a file in a folder that is none of ours.
-        if !paths.segments().is_dir() {
+        if !paths.disk().is_folder(&paths.segments()) {
             return Err(OpenError::NotALedger { folder: paths.ledger.clone() });
         }
-        let lock = Lock::take(&paths.lock())?;
-        let anchor = Anchor::new(paths.anchor_checkpoint(), &settings.disk);
+        let lock = Lock::take(paths.disk(), &paths.lock())?;
+        let anchor = Anchor::new(paths.anchor_checkpoint(), paths.disk());
         let notes = Notes::read(paths, &anchor, key.verifier())?;
         let list = SegmentList::read(paths)?;
         if list.last().is_some() {
@@ -197,12 +197,12 @@ impl Ledger {
         notes.require_reached(end.size)?;
         let mut recovery =
             Recovery { anchor_size: notes.anchor.size(), durable_size: end.size, ..Recovery::default() };
-        let mut derived = DerivedFiles::new(&settings.disk, &paths.ledger)?;
+        let mut derived = DerivedFiles::new(paths.disk(), &paths.ledger)?;
         let tree = load_tree(paths, &notes.anchor, &mut derived, &mut recovery)?;
         notes.require_published_is_prefix(paths)?;
         // From here on the ledger is known to be the one that was signed, and is written to.
-        let segment = end.repair(paths, &settings.disk, &mut recovery)?;
-        remove_staged(paths, &settings.disk)?;
+        let segment = end.repair(paths, &mut recovery)?;
+        remove_staged(paths)?;
         let mut ledger = Self {
             paths: paths.clone(),
             key,
@@ -264,7 +264,7 @@ struct Notes {
 impl Notes {
     fn read(paths: &LedgerPaths, anchor: &Anchor, key: &VerifierKey) -> Result<Self, OpenError> {
         let published_path = paths.published_checkpoint();
-        let published = Anchor::new(published_path.clone(), &Disk::default()).read()?;
+        let published = Anchor::new(published_path.clone(), paths.disk()).read()?;
         let anchor_path = paths.anchor_checkpoint();
         let anchor = match (anchor.read()?, &published) {
             (Some(note), _) => note,
@@ -324,7 +324,7 @@ impl Notes {
         else {
             return Ok(());
         };
-        let tiles = TileFiles::new(&paths.ledger);
+        let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
         let root = prefix_root(&tiles, published.size(), self.anchor.size()).map_err(OpenError::Proof)?;
         if root == published.root() {
             return Ok(());
@@ -383,12 +383,8 @@ impl DurableEnd {
 
     /// Cuts off what was never acknowledged, and opens the last segment for writing. A crash on the way leaves less to
     /// cut.
-    fn repair(
-        self,
-        paths: &LedgerPaths,
-        disk: &Disk,
-        recovery: &mut Recovery,
-    ) -> Result<Option<OpenSegment>, OpenError> {
+    fn repair(self, paths: &LedgerPaths, recovery: &mut Recovery) -> Result<Option<OpenSegment>, OpenError> {
+        let disk = paths.disk();
         if let Some(empty) = self.empty {
             recovery.salts_bytes_cut += remove_if_present(&paths.segment(empty, SegmentPart::Salts), disk)?;
             recovery.record_bytes_cut += remove_if_present(&paths.segment(empty, SegmentPart::Blocks), disk)?;
@@ -398,7 +394,7 @@ impl DurableEnd {
         for folder in [paths.segments(), paths.ledger.clone(), paths.anchor.clone()] {
             disk.sync_folder(&folder)?;
         }
-        self.last.map(|last| last.repair(paths, disk, recovery)).transpose()
+        self.last.map(|last| last.repair(paths, recovery)).transpose()
     }
 }
 
@@ -406,7 +402,7 @@ impl LastSegment {
     /// Reads a segment up to its acknowledged end; `None` where nothing in it is acknowledged.
     fn read(paths: &LedgerPaths, id: SegmentId) -> Result<Option<Self>, OpenError> {
         let path = paths.segment(id, SegmentPart::Salts);
-        let salts = match read_salts(&path, id) {
+        let salts = match read_salts(paths.disk(), &path, id) {
             Err(error) if error.is_absence() => return Ok(None),
             salts => salts?,
         };
@@ -431,12 +427,8 @@ impl LastSegment {
         Ok(Some(Self { id, end_leaf, segment, salts_bytes: salts.whole_bytes }))
     }
 
-    fn repair(
-        self,
-        paths: &LedgerPaths,
-        disk: &Disk,
-        recovery: &mut Recovery,
-    ) -> Result<OpenSegment, OpenError> {
+    fn repair(self, paths: &LedgerPaths, recovery: &mut Recovery) -> Result<OpenSegment, OpenError> {
+        let disk = paths.disk();
         let mut salts = GrowingFile::open(disk, &paths.segment(self.id, SegmentPart::Salts))?;
         let mut blocks = GrowingFile::open(disk, &self.segment.path)?;
         let blocks_end = self.segment.blocks_end;
@@ -502,7 +494,7 @@ fn load_tree_from_tiles(
     paths: &LedgerPaths,
     anchor: &SignedCheckpoint,
 ) -> Result<Option<TileBuilder>, OpenError> {
-    let tiles = TileFiles::new(&paths.ledger);
+    let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
     let edge = match RightEdge::load(anchor.size(), |id| tiles.tile(id)) {
         Ok(edge) if edge.root() == anchor.root() => edge,
         Ok(_) | Err(FileError::Damage(_)) => return Ok(None),
@@ -522,7 +514,7 @@ fn load_tree_from_tiles(
     }
     if let Some(id) = BundleId::partial_at(anchor.size()) {
         let name = id.to_string();
-        match std::fs::read(paths.ledger.join(&name)) {
+        match paths.disk().read(&paths.ledger.join(&name)) {
             Ok(present) if present == bundle => {}
             // Whatever is wrong with it, it can be written again; what cannot be read for good fails there.
             _ => return Ok(None),
@@ -532,17 +524,17 @@ fn load_tree_from_tiles(
 }
 
 /// Replacements that a crash left half-way.
-fn remove_staged(paths: &LedgerPaths, disk: &Disk) -> Result<(), DurableError> {
+fn remove_staged(paths: &LedgerPaths) -> Result<(), DurableError> {
     for published in [paths.published_checkpoint(), paths.anchor_checkpoint()] {
-        remove_if_present(&staged_path(&published), disk)?;
+        remove_if_present(&staged_path(&published), paths.disk())?;
     }
     Ok(())
 }
 
 /// Removes a file and returns how many bytes it had; 0 where there is none.
 fn remove_if_present(path: &Path, disk: &Disk) -> Result<u64, DurableError> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => disk.remove_file(path).map(|()| metadata.len()),
+    match disk.length(path) {
+        Ok(length) => disk.remove_file(path).map(|()| length),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(source) => Err(DurableError { step: Step::Remove, path: path.to_owned(), source }),
     }

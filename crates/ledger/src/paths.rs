@@ -1,17 +1,19 @@
-//! Where the files of a ledger are. It reads none of them.
+//! Where the files of a ledger are: in which folders, and on which disk. It reads none of them.
 
 use std::path::{Path, PathBuf};
 
+use crate::durable::Disk;
 use crate::tile::parse_decimal;
 
 /// The two folders of a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LedgerPaths {
     /// Holds segments, tiles and the published checkpoint.
     pub ledger: PathBuf,
     /// Holds the anchor: the last checkpoint ever signed. It guards against a ledger put back to an older state only
     /// if it is not put back along with it, so it belongs on another volume.
     pub anchor: PathBuf,
+    disk: Disk,
 }
 
 /// Name of a segment's files: `<index>.<generation>`.
@@ -29,9 +31,20 @@ pub(crate) enum SegmentPart {
 }
 
 impl LedgerPaths {
-    /// Names the folders of a ledger.
+    /// Names the folders of a ledger on the operating system's file systems.
     pub fn new(ledger: impl Into<PathBuf>, anchor: impl Into<PathBuf>) -> Self {
-        Self { ledger: ledger.into(), anchor: anchor.into() }
+        Self { ledger: ledger.into(), anchor: anchor.into(), disk: Disk::default() }
+    }
+
+    /// The same folders on another disk.
+    #[must_use]
+    pub fn on(&self, disk: Disk) -> Self {
+        Self { disk, ..self.clone() }
+    }
+
+    /// The disk that everything is read from and written to.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// The published checkpoint.

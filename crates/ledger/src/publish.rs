@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     pub(crate) fn publish(&self, note: &str) -> Result<(), DurableError> {
-        self.settings.disk.replace_file(&self.paths.published_checkpoint(), note.as_bytes())
+        self.paths.disk().replace_file(&self.paths.published_checkpoint(), note.as_bytes())
     }
 
     /// Removes the partial forms of tiles and bundles that were partial at `previous` leaves and are full now.
@@ -84,7 +84,7 @@ impl Ledger {
                 .map(|bundle| bundle.to_full().to_string()),
         );
         for name in superseded {
-            self.settings.disk.remove_folder(&self.paths.ledger.join(format!("{name}.p")))?;
+            self.paths.disk().remove_folder(&self.paths.ledger.join(format!("{name}.p")))?;
         }
         Ok(())
     }

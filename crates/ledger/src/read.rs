@@ -5,7 +5,6 @@
 //! [`Reader::proven_entry`] or runs [`crate::verify`]. The anchor is not read: it may be out of a questioner's reach.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::commitment::commit_captured;
 use crate::damage::FileError;
+use crate::durable::Disk;
 use crate::envelope::Envelope;
 use crate::hash::{Hash, leaf_hash};
 use crate::note::VerifierKey;
@@ -129,7 +129,7 @@ impl Reader {
     /// Opens a ledger at its published checkpoint, which must verify by `key`.
     pub fn open(paths: &LedgerPaths, key: &VerifierKey) -> Result<Self, ReadError> {
         let path = paths.published_checkpoint();
-        let note = fs::read(&path).map_err(|error| FileError::read(&path, error))?;
+        let note = paths.disk().read(&path).map_err(|error| FileError::read(&path, error))?;
         let checkpoint =
             SignedCheckpoint::open(&note, key).map_err(|source| ReadError::Checkpoint { path, source })?;
         Self::at(paths, checkpoint)
@@ -143,7 +143,7 @@ impl Reader {
             blocks: Recent::new(BLOCK_BYTES_KEPT),
             salts: Recent::new(SALTS_KEPT),
         };
-        let tiles = TileFiles::new(&paths.ledger);
+        let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
         Ok(Self { paths: paths.clone(), checkpoint, segments, tiles, kept: Mutex::new(kept) })
     }
 
@@ -192,7 +192,7 @@ impl Reader {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = match kept.salts.find(|key| *key == id.index) {
             Some(bytes) => bytes,
-            None => kept.salts.keep(id.index, read_salts_bytes(&path, id)?, 1),
+            None => kept.salts.keep(id.index, read_salts_bytes(self.paths.disk(), &path, id)?, 1),
         };
         let found = SaltsFile::find(&bytes, leaf)
             .map_err(|damage| FileError::damage(&path, damage.offset, damage.problem))?;
@@ -311,7 +311,7 @@ impl SegmentList {
     /// Lists the folder of segments. Names of other files are left to [`crate::verify`].
     pub(crate) fn read(paths: &LedgerPaths) -> Result<Self, FileError> {
         let mut list = Self { newest: BTreeMap::new(), leaf_capacity: SEGMENT_LEAVES };
-        for path in list_folder(&paths.segments())? {
+        for path in list_folder(paths.disk(), &paths.segments())? {
             if let Some((id, _)) = SegmentId::parse(&path) {
                 let newest = list.newest.entry(id.index).or_insert(id.generation);
                 *newest = id.generation.max(*newest);
@@ -352,12 +352,7 @@ impl SegmentList {
 }
 
 /// Paths in a folder, sorted.
-pub(crate) fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let failed = |error| FileError::read(folder, error);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        paths.push(entry.map_err(failed)?.path());
-    }
-    paths.sort();
-    Ok(paths)
+pub(crate) fn list_folder(disk: &Disk, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let listed = disk.list(folder).map_err(|error| FileError::read(folder, error))?;
+    Ok(listed.into_iter().map(|(path, _)| path).collect())
 }

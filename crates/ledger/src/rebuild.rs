@@ -2,8 +2,6 @@
 //! damaged one is no loss, provided that the segments give the root that was signed. Nothing is written before that
 //! is known.
 
-use std::fs;
-
 use crate::checkpoint::SignedCheckpoint;
 use crate::damage::FileError;
 use crate::durable::{DerivedFiles, DurableError};
@@ -67,7 +65,7 @@ pub(crate) fn rebuild_tiles(
     let mut rebuilt = Rebuilt::default();
     let builder = replay(&reader, &mut |name, bytes| {
         let path = paths.ledger.join(name);
-        match fs::read(&path) {
+        match paths.disk().read(&path) {
             Ok(present) if present == bytes => Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(ReadError::File(FileError::read(&path, error)).into())

@@ -1,12 +1,11 @@
 //! Reads segment and salts files: finds a block without scanning where the segment is full, and by walking block
 //! headers where it is not. It knows no tree and repairs nothing.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::damage::{FileError, FormatProblem};
+use crate::durable::{Disk, OpenFile};
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::salts::SaltsFile;
 use crate::segment::{
@@ -23,7 +22,7 @@ pub(crate) struct SegmentFile {
     pub(crate) blocks: Vec<BlockRef>,
     /// Where the last of `blocks` ends.
     pub(crate) blocks_end: u64,
-    file: File,
+    file: Box<dyn OpenFile>,
 }
 
 impl SegmentFile {
@@ -73,15 +72,12 @@ impl SegmentFile {
 
     /// Bytes in the file.
     pub(crate) fn length(&self) -> Result<u64, FileError> {
-        self.file
-            .metadata()
-            .map(|metadata| metadata.len())
-            .map_err(|error| FileError::read(&self.path, error))
+        self.file.length().map_err(|error| FileError::read(&self.path, error))
     }
 
     fn open_header(paths: &LedgerPaths, id: SegmentId) -> Result<Self, FileError> {
         let path = paths.segment(id, SegmentPart::Blocks);
-        let file = File::open(&path).map_err(|error| FileError::read(&path, error))?;
+        let file = paths.disk().open(&path).map_err(|error| FileError::read(&path, error))?;
         let header = FileHeader { kind: FileKind::Segment, index: id.index, generation: 0, leaf_capacity: 0 };
         let mut segment =
             Self { path, header, blocks: Vec::new(), blocks_end: FILE_HEADER_BYTES as u64, file };
@@ -177,8 +173,8 @@ impl SegmentFile {
 }
 
 /// Reads a whole salts file (at most some 4 MiB) as far as it is whole, and checks that it is of this segment.
-pub(crate) fn read_salts(path: &Path, id: SegmentId) -> Result<SaltsFile, FileError> {
-    let bytes = fs::read(path).map_err(|error| FileError::read(path, error))?;
+pub(crate) fn read_salts(disk: &Disk, path: &Path, id: SegmentId) -> Result<SaltsFile, FileError> {
+    let bytes = disk.read(path).map_err(|error| FileError::read(path, error))?;
     let salts = SaltsFile::decode(&bytes);
     if let Some(header) = salts.header {
         check_identity(header, id).map_err(|problem| FileError::damage(path, 0, problem))?;
@@ -187,8 +183,8 @@ pub(crate) fn read_salts(path: &Path, id: SegmentId) -> Result<SaltsFile, FileEr
 }
 
 /// The bytes of a salts file of this segment. A writer may be at work on its tail.
-pub(crate) fn read_salts_bytes(path: &Path, id: SegmentId) -> Result<Vec<u8>, FileError> {
-    let bytes = fs::read(path).map_err(|error| FileError::read(path, error))?;
+pub(crate) fn read_salts_bytes(disk: &Disk, path: &Path, id: SegmentId) -> Result<Vec<u8>, FileError> {
+    let bytes = disk.read(path).map_err(|error| FileError::read(path, error))?;
     let header = &bytes[..FILE_HEADER_BYTES.min(bytes.len())];
     let damage = |problem| FileError::damage(path, 0, problem);
     check_identity(FileHeader::decode(FileKind::Salts, header).map_err(damage)?, id).map_err(damage)?;

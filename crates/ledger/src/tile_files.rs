@@ -2,11 +2,11 @@
 //! proofs and roots decide.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use crate::damage::{FileError, FormatProblem};
+use crate::durable::Disk;
 use crate::hash::Hash;
 use crate::proof::TileSource;
 use crate::recent::Recent;
@@ -21,6 +21,7 @@ const NODES_KEPT: usize = 1 << 16;
 /// The tiles and entry bundles of a tree in the folder `root`.
 #[derive(Debug)]
 pub struct TileFiles {
+    disk: Disk,
     root: PathBuf,
     recent: Mutex<Recent<TileId, Vec<Hash>>>,
     /// Roots of perfect subtrees, by level and index. They never change: tiles only grow.
@@ -30,7 +31,13 @@ pub struct TileFiles {
 impl TileFiles {
     /// Reads below `root`, the folder that holds `tile/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), recent: Mutex::new(Recent::new(TILES_KEPT)), nodes: Mutex::default() }
+        Self::on(Disk::default(), root)
+    }
+
+    /// The same on another disk than the operating system's.
+    pub fn on(disk: Disk, root: impl Into<PathBuf>) -> Self {
+        let recent = Mutex::new(Recent::new(TILES_KEPT));
+        Self { disk, root: root.into(), recent, nodes: Mutex::default() }
     }
 
     /// The entries of a bundle.
@@ -56,7 +63,7 @@ impl TileFiles {
 
     fn read_one(&self, wanted: &Wanted) -> Result<Found, FileError> {
         let path = self.root.join(&wanted.name);
-        let bytes = fs::read(&path).map_err(|error| FileError::read(&path, error))?;
+        let bytes = self.disk.read(&path).map_err(|error| FileError::read(&path, error))?;
         Ok(Found { path, bytes, width: wanted.width })
     }
 }

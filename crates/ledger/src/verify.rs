@@ -18,7 +18,6 @@ use std::sync::mpsc;
 use crate::anchor::Anchor;
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
-use crate::durable::Disk;
 use crate::envelope::Kind;
 use crate::hash::Hash;
 use crate::note::VerifierKey;
@@ -299,7 +298,7 @@ impl Problems {
 /// Verifies both notes; returns the published checkpoint, or the anchor's where that is all there is.
 fn check_notes(paths: &LedgerPaths, key: &VerifierKey, problems: &mut Problems) -> Option<SignedCheckpoint> {
     let mut read = |path: PathBuf| {
-        let note = match Anchor::new(path.clone(), &Disk::default()).read() {
+        let note = match Anchor::new(path.clone(), paths.disk()).read() {
             Ok(Some(note)) => note,
             Ok(None) => {
                 problems.push(&path, Place::File, Cause::Missing);

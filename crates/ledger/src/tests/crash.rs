@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::durable::{Disk, Interruption, Step, staged_path};
 use crate::proof::{verify_consistency, verify_inclusion};
-use crate::tests::fixture::{Fixture, append, key, leaf_hashes, put, settings};
-use crate::{AppendError, Hash, LeafAt, Ledger, Reader, SignedCheckpoint};
+use crate::tests::fixture::{Fixture, append, key, leaf_hashes, put};
+use crate::{AppendError, Hash, LeafAt, Reader, SignedCheckpoint};
 
 /// Fails one step, and remembers what would survive a loss of power after it.
 struct FailingDisk {
@@ -163,7 +163,7 @@ struct Told {
 
 /// Crosses tiles and segments, commits now and then, and opens again in between.
 fn workload(fixture: &Fixture, disk: &Disk, told: &mut Told) -> Result<(), Box<dyn std::error::Error>> {
-    let mut ledger = Ledger::create_with(&fixture.paths, key(), settings(disk.clone()))?;
+    let mut ledger = fixture.create_on(disk.clone())?;
     for (batches, commit) in [(&[3, 251][..], true), (&[6, 1], true), (&[2], false)] {
         for count in batches {
             append(&mut ledger, *count)?;
@@ -174,7 +174,7 @@ fn workload(fixture: &Fixture, disk: &Disk, told: &mut Told) -> Result<(), Box<d
         }
     }
     drop(ledger);
-    let (mut ledger, _) = Ledger::open_with(&fixture.paths, key(), settings(disk.clone()))?;
+    let (mut ledger, _) = fixture.open_on(disk.clone())?;
     told.checkpoints.push(ledger.committed().clone());
     append(&mut ledger, 3)?;
     told.acknowledged = ledger.size();
@@ -208,8 +208,7 @@ fn recover(fixture: &Fixture, told: &Told, context: &str) {
     let opened = match fixture.open() {
         // Nothing had been signed yet: the ledger is made anew.
         Err(crate::OpenError::NotALedger { .. }) if told.checkpoints.is_empty() && told.acknowledged == 0 => {
-            Ledger::create_with(&fixture.paths, key(), settings(Disk::default()))
-                .map_err(|error| error.to_string())
+            fixture.create_on(Disk::default()).map_err(|error| error.to_string())
         }
         opened => opened.map(|(ledger, _)| ledger).map_err(|error| error.to_string()),
     };
@@ -275,7 +274,7 @@ fn power_lost_right_after_the_recovery_from_a_kill() {
             workload(&killed, &fixture, &mut told).unwrap_err();
             let next = FailingDisk::after_a_kill(&killed);
             let disk = Disk::interrupted_by(next.clone());
-            if let Ok((ledger, _)) = Ledger::open_with(&fixture.paths, key(), settings(disk)) {
+            if let Ok((ledger, _)) = fixture.open_on(disk) {
                 told.acknowledged = ledger.size();
                 told.checkpoints.push(ledger.committed().clone());
             }
@@ -302,9 +301,8 @@ fn a_crash_during_recovery_is_recovered_from() {
         fs::remove_dir_all(fixture.paths.ledger.join("tile/0/000.p")).unwrap();
     };
     let told = Told { acknowledged: 270, checkpoints: Vec::new() };
-    let open = |fixture: &Fixture, disk: &Arc<FailingDisk>| {
-        Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(disk.clone())))
-    };
+    let open =
+        |fixture: &Fixture, disk: &Arc<FailingDisk>| fixture.open_on(Disk::interrupted_by(disk.clone()));
     let counting = FailingDisk::new(usize::MAX, Moment::Before);
     let fixture = Fixture::new();
     crashed(&fixture);
@@ -328,10 +326,9 @@ fn a_write_that_fails_poisons_the_writer() {
     drop(fixture.create());
     // Opening takes some steps; fail the first write after it.
     let counting = FailingDisk::new(usize::MAX, Moment::Before);
-    drop(Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(counting.clone()))).unwrap());
+    drop(fixture.open_on(Disk::interrupted_by(counting.clone())).unwrap());
     let failing = FailingDisk::new(counting.steps() + 1, Moment::Before);
-    let (mut ledger, _) =
-        Ledger::open_with(&fixture.paths, key(), settings(Disk::interrupted_by(failing))).unwrap();
+    let (mut ledger, _) = fixture.open_on(Disk::interrupted_by(failing)).unwrap();
     assert!(matches!(append(&mut ledger, 1), Err(AppendError::Write(error)) if error.step == Step::Write));
     assert!(matches!(append(&mut ledger, 1), Err(AppendError::Poisoned)));
     assert!(matches!(ledger.checkpoint(), Err(crate::CheckpointError::Poisoned)));

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use crate::durable::Disk;
 use crate::ledger::Settings;
 use crate::{
-    AppendError, Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, OpenError, Reader, Recovery, Report, Span,
-    verify,
+    AppendError, CreateError, Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, OpenError, Reader, Recovery,
+    Report, Span, verify,
 };
 
 /// Leaves a segment, so that a few hundred entries cross segments and fill tiles.
@@ -43,7 +43,17 @@ impl Fixture {
     }
 
     pub(super) fn create(&self) -> Ledger {
-        Ledger::create_with(&self.paths, key(), settings(Disk::default())).unwrap()
+        self.create_on(Disk::default()).unwrap()
+    }
+
+    /// Makes the ledger through another disk, which sees the same files.
+    pub(super) fn create_on(&self, disk: Disk) -> Result<Ledger, CreateError> {
+        Ledger::create_with(&self.paths.on(disk), key(), settings())
+    }
+
+    /// Opens the ledger through another disk, which sees the same files.
+    pub(super) fn open_on(&self, disk: Disk) -> Result<(Ledger, Recovery), OpenError> {
+        Ledger::open(&self.paths.on(disk), key())
     }
 
     pub(super) fn open(&self) -> Result<(Ledger, Recovery), OpenError> {
@@ -86,8 +96,8 @@ pub(super) fn key() -> KeyPair {
     KeyPair::from_seed("example.com/ledger", [7; 32]).unwrap()
 }
 
-pub(super) fn settings(disk: Disk) -> Settings {
-    Settings { segment_leaves: SEGMENT_LEAVES, disk }
+pub(super) fn settings() -> Settings {
+    Settings { segment_leaves: SEGMENT_LEAVES }
 }
 
 /// Appends one batch of entries: a stream and an object first of all, then records, rejects and withheld ones.

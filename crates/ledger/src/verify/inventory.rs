@@ -1,12 +1,11 @@
 //! The files in a ledger's folder, so that none is missing and none is left over.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::damage::FileError;
-use crate::durable::staged_path;
+use crate::durable::{Disk, FileKind, staged_path};
 use crate::paths::{CHECKPOINT, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart};
 use crate::tile::{BundleId, TILE_WIDTH, TileId, TilePath};
 use crate::tree::hashes_at_level;
@@ -14,6 +13,7 @@ use crate::verify::{Cause, Place, Problems};
 
 /// Names of files, relative to the ledger's folder, that nothing has accounted for yet.
 pub(super) struct Inventory {
+    disk: Disk,
     root: PathBuf,
     names: BTreeSet<String>,
 }
@@ -21,7 +21,8 @@ pub(super) struct Inventory {
 impl Inventory {
     /// Lists the folder. The lock and the checkpoint, which are checked elsewhere, are accounted for.
     pub(super) fn read(paths: &LedgerPaths, problems: &mut Problems) -> Self {
-        let mut inventory = Self { root: paths.ledger.clone(), names: BTreeSet::new() };
+        let mut inventory =
+            Self { disk: paths.disk().clone(), root: paths.ledger.clone(), names: BTreeSet::new() };
         inventory.list(&paths.ledger, problems);
         inventory.take(LOCK);
         inventory.take(CHECKPOINT);
@@ -77,7 +78,7 @@ impl Inventory {
             };
             if file.end() <= hashes_at_level(committed, file.level) {
                 // A partial tile of an earlier checkpoint begins a tile that has been compared with the entries.
-                match file.is_beginning_of_current(&self.root, &path, committed) {
+                match file.is_beginning_of_current(self, &path, committed) {
                     Ok(true) => {}
                     Ok(false) => problems.push(&path, Place::File, Cause::Unknown),
                     Err(error) => problems.push_file_error(error),
@@ -91,20 +92,20 @@ impl Inventory {
     }
 
     fn list(&mut self, folder: &Path, problems: &mut Problems) {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
+        let listed = match self.disk.list(folder) {
+            Ok(listed) => listed,
             Err(error) => return problems.push_file_error(FileError::read(folder, error)),
         };
-        for entry in entries {
-            match entry.and_then(|entry| entry.file_type().map(|kind| (entry.path(), kind))) {
-                Ok((path, kind)) if kind.is_dir() => self.list(&path, problems),
-                Ok((path, kind)) => match path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
-                    Some(name) if kind.is_file() => {
-                        self.names.insert(name.to_owned());
-                    }
-                    _ => problems.push(&path, Place::File, Cause::Unknown),
-                },
-                Err(error) => problems.push_file_error(FileError::read(folder, error)),
+        for (path, kind) in listed {
+            if kind == FileKind::Folder {
+                self.list(&path, problems);
+                continue;
+            }
+            match path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
+                Some(name) if kind == FileKind::File => {
+                    self.names.insert(name.to_owned());
+                }
+                _ => problems.push(&path, Place::File, Cause::Unknown),
             }
         }
     }
@@ -129,7 +130,12 @@ impl TileFile {
     }
 
     /// Whether the file's bytes begin the file that a tree of `committed` leaves has in its place.
-    fn is_beginning_of_current(&self, root: &Path, path: &Path, committed: u64) -> Result<bool, FileError> {
+    fn is_beginning_of_current(
+        &self,
+        inventory: &Inventory,
+        path: &Path,
+        committed: u64,
+    ) -> Result<bool, FileError> {
         let current = match self.path {
             TilePath::Tile(_) => {
                 TileId::holding(self.level, self.end() - 1, committed).map(|id| id.to_string())
@@ -137,7 +143,7 @@ impl TileFile {
             TilePath::Bundle(_) => BundleId::holding(self.end() - 1, committed).map(|id| id.to_string()),
         };
         let Some(current) = current else { return Ok(false) };
-        let read = |path: &Path| fs::read(path).map_err(|error| FileError::read(path, error));
+        let read = |path: &Path| inventory.disk.read(path).map_err(|error| FileError::read(path, error));
         let bytes = match read(path) {
             // A writer removes earlier partial tiles once the full one is published.
             Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -145,7 +151,7 @@ impl TileFile {
             }
             bytes => bytes?,
         };
-        let full = read(&root.join(current))?;
+        let full = read(&inventory.root.join(current))?;
         let whole = match self.path {
             TilePath::Tile(_) => crate::tile::decode_tile(&bytes, self.width).is_ok(),
             TilePath::Bundle(_) => crate::tile::decode_bundle(&bytes, self.width).is_ok(),

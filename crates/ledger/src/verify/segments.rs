@@ -1,11 +1,11 @@
 //! Checks one segment: headers, blocks, footer, salts, commitments, and its entry bundles.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::commitment::commit_captured;
 use crate::damage::{FileError, FormatProblem};
+use crate::durable::Disk;
 use crate::envelope::{Envelope, Kind};
 use crate::hash::{Hash, leaf_hash};
 use crate::paths::{SegmentId, SegmentPart};
@@ -46,7 +46,7 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
         Err(error) => return check.without_header(scope, id, error),
     };
     check.first_leaf = segment.header.first_leaf();
-    let mut salts = match read_salts(&salts_path, id) {
+    let mut salts = match read_salts(scope.paths.disk(), &salts_path, id) {
         Ok(salts) => salts,
         Err(error)
             if error.is_absence() && position == Position::Last && check.first_leaf >= scope.committed =>
@@ -60,7 +60,13 @@ pub(super) fn check_segment(scope: &Scope<'_>, id: SegmentId) -> SegmentCheck {
     };
     // Damaged salts hide where the acknowledged entries end, but the checkpoint covers none that are not.
     let committed_end = scope.committed.min(segment.header.end_leaf());
-    let place = SaltsPlace { path: &salts_path, position, committed_end, segment: &segment };
+    let place = SaltsPlace {
+        disk: scope.paths.disk(),
+        path: &salts_path,
+        position,
+        committed_end,
+        segment: &segment,
+    };
     let end_leaf = check.check_salts(&place, &mut salts).max(committed_end);
     check.leaf_hashes = vec![None; end_leaf.saturating_sub(check.first_leaf) as usize];
     let mut envelopes = Envelopes::new(check.first_leaf);
@@ -93,6 +99,7 @@ enum Position {
 
 /// Where a salts file belongs.
 struct SaltsPlace<'a> {
+    disk: &'a Disk,
     path: &'a Path,
     position: Position,
     /// Leaf after the last of the segment that the checkpoint covers.
@@ -160,7 +167,7 @@ impl SegmentCheck {
         match std::mem::replace(&mut salts.tail, SaltsTail::Clean) {
             SaltsTail::Clean => {}
             SaltsTail::Torn if place.position == Position::Last => {
-                let length = fs::metadata(place.path).map_or(0, |metadata| metadata.len());
+                let length = place.disk.length(place.path).unwrap_or(0);
                 self.counts.unacknowledged_bytes += length.saturating_sub(salts.whole_bytes);
             }
             SaltsTail::Torn => {
@@ -292,12 +299,13 @@ impl SegmentCheck {
     }
 
     fn compare_bundle(&mut self, scope: &Scope<'_>, id: BundleId, read: &BTreeMap<u64, Vec<u8>>) {
+        let disk = scope.paths.disk();
         let path = scope.paths.ledger.join(id.to_string());
         let full = scope.paths.ledger.join(id.to_full().to_string());
         // A writer that has gone on since may have replaced a partial bundle by the full one.
-        let (path, bytes, width) = match fs::read(&path) {
+        let (path, bytes, width) = match disk.read(&path) {
             Ok(bytes) => (path, bytes, id.width()),
-            Err(error) => match fs::read(&full) {
+            Err(error) => match disk.read(&full) {
                 Ok(bytes) if path != full => (full, bytes, TILE_WIDTH),
                 _ => return self.problems.push_file_error(FileError::read(&path, error)),
             },

@@ -1,6 +1,5 @@
 //! Recomputes every tile from the leaf hashes and compares it with its file; compares the root with the one signed.
 
-use std::fs;
 use std::path::PathBuf;
 
 use crate::checkpoint::SignedCheckpoint;
@@ -84,7 +83,7 @@ impl<'a> TreeCheck<'a> {
     fn read(&self, id: TileId) -> Result<(PathBuf, Vec<Hash>), FileError> {
         let read = |id: TileId| {
             let path = self.paths.ledger.join(id.to_string());
-            let bytes = fs::read(&path).map_err(|error| FileError::read(&path, error))?;
+            let bytes = self.paths.disk().read(&path).map_err(|error| FileError::read(&path, error))?;
             let hashes = decode_tile(&bytes, id.width())
                 .map_err(|error| FileError::damage(&path, 0, FormatProblem::Tile(error)))?;
             Ok((path, hashes))
