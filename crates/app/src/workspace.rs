@@ -52,6 +52,9 @@ pub struct Settings {
     /// What the operator asserts of identities and networks.
     #[serde(default, skip_serializing_if = "EnrichmentSettings::is_empty")]
     pub enrichment: EnrichmentSettings,
+    /// How others are reached.
+    #[serde(default, skip_serializing_if = "NetworkSettings::is_default")]
+    pub network: NetworkSettings,
 }
 
 /// `[enrichment]` of `ascribe.toml`.
@@ -61,6 +64,22 @@ pub struct EnrichmentSettings {
     /// Files, from the evidence folder, in the order in which they count.
     #[serde(default)]
     pub files: Vec<PathBuf>,
+}
+
+/// `[network]` of `ascribe.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// An HTTP proxy for every call. Without it there is none, whatever the environment says.
+    pub proxy: Option<String>,
+    /// A file of certificates in PEM, from the evidence folder, that TLS trusts in place of the public roots.
+    pub roots: Option<PathBuf>,
+}
+
+impl NetworkSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl EnrichmentSettings {
@@ -177,6 +196,7 @@ impl Workspace {
             origin: origin.to_owned(),
             anchor: default_anchor(),
             enrichment: EnrichmentSettings::default(),
+            network: NetworkSettings::default(),
         };
         let workspace = Self { root: root.to_owned(), settings };
         let keys = root.join("keys");
@@ -206,7 +226,12 @@ impl Workspace {
              \n\
              # What you assert of identities and networks, for answers to show: docs/enrichment.md.\n\
              # [enrichment]\n\
-             # files = [\"owners.csv\"]\n",
+             # files = [\"owners.csv\"]\n\
+             \n\
+             # How others are reached, such as witnesses.\n\
+             # [network]\n\
+             # proxy = \"http://proxy.example.com:3128\"\n\
+             # roots = \"roots.pem\"\n",
             self.settings.origin,
             self.settings.anchor.to_string_lossy()
         );

@@ -56,11 +56,18 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
         Some(version) => (version.to_owned(), Origin::File(policy.to_string_lossy().into_owned())),
         None => ("none".to_owned(), Origin::Default),
     };
+    let network = settings.network.clone();
+    let proxy = network.proxy.map_or(("none".to_owned(), Origin::Default), |proxy| (proxy, file()));
+    let roots = network.roots.map_or(("public".to_owned(), Origin::Default), |roots| {
+        (roots.to_string_lossy().into_owned(), file())
+    });
     Ok(vec![
         Setting { name: "format", value: settings.format.to_string(), origin: file() },
         Setting { name: "origin", value: settings.origin.clone(), origin: file() },
         Setting { name: "anchor", value: settings.anchor.to_string_lossy().into_owned(), origin: anchor },
         Setting { name: "capture policy", value: policy, origin: policy_origin },
+        Setting { name: "proxy", value: proxy.0, origin: proxy.1 },
+        Setting { name: "TLS roots", value: roots.0, origin: roots.1 },
     ])
 }
 
