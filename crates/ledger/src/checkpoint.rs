@@ -112,6 +112,13 @@ impl SignedCheckpoint {
         Self { checkpoint, note }
     }
 
+    /// The same checkpoint with a further signature: that of the key which takes over from the one that signed it.
+    #[cfg(feature = "files")]
+    pub(crate) fn also_by(&self, key: &KeyPair) -> Self {
+        let note = key.add_to_note(&self.note, &self.checkpoint.to_string());
+        Self { checkpoint: self.checkpoint.clone(), note }
+    }
+
     /// Verifies a note by `key`, reads the checkpoint in it, and checks that it is of the key's own ledger.
     pub fn open(note: &[u8], key: &VerifierKey) -> Result<Self, CheckpointRefused> {
         let text =

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::durable::{Disk, DurableError};
-use crate::note::{TYPE_ED25519, VerifierKey, VerifierKeyError, join_note};
+use crate::note::{TYPE_ED25519, VerifierKey, VerifierKeyError, add_signature, join_note};
 
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 
@@ -123,6 +123,16 @@ impl KeyPair {
     /// Signs a text that ends in a newline and returns the note.
     pub(crate) fn sign_note(&self, text: &str) -> String {
         join_note(text, &self.verifier, &self.signing.sign(text.as_bytes()))
+    }
+
+    /// Adds this key's signature over `text` to the note that carries it.
+    pub(crate) fn add_to_note(&self, note: &str, text: &str) -> String {
+        add_signature(note, &self.verifier, &self.signing.sign(text.as_bytes()))
+    }
+
+    /// Signs bytes that are no note: they begin with a domain of their own.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+        self.signing.sign(message).to_bytes()
     }
 
     fn secret_text(&self) -> String {

@@ -21,6 +21,7 @@ mod note;
 mod offline_proof;
 mod partial_tree;
 pub mod proof;
+mod succession;
 mod tile;
 mod tree;
 
@@ -81,6 +82,10 @@ pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifierKey, Ver
 pub use offline_proof::{OfflineProof, OfflineProofRefused};
 pub use partial_tree::{PartialTree, PartialTreeRefused, gap_hashes, perfect_subtrees};
 pub use proof::{LeafAt, ProofError, ProofRefused, Subtree, TileSource, TreeHead};
+pub use succession::{
+    Fate, KeyLine, KeyState, MAX_REASON_BYTES, MAX_SUCCESSIONS, Standing, Succession, SuccessionRefused,
+    SuccessionSignatures,
+};
 pub use tile::{
     BundleId, MAX_ENTRY_BYTES, TILE_WIDTH, TileError, TileId, TilePath, decode_bundle, decode_tile,
     encode_tile,

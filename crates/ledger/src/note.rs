@@ -185,6 +185,16 @@ impl VerifierKey {
     pub fn id(&self) -> u32 {
         self.id
     }
+
+    /// Name and id: enough to tell keys apart, and no key.
+    pub fn short(&self) -> String {
+        format!("`{}+{:08x}`", self.name, self.id)
+    }
+
+    /// Whether the signature is by this key, over bytes that are no note.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
 }
 
 impl fmt::Display for VerifierKey {
@@ -260,9 +270,15 @@ impl<'a> NoteSignature<'a> {
 /// Joins a text and one Ed25519 signature over it into a note.
 #[cfg(feature = "files")]
 pub(crate) fn join_note(text: &str, signer: &VerifierKey, signature: &Signature) -> String {
+    add_signature(&format!("{text}\n"), signer, signature)
+}
+
+/// Adds an Ed25519 signature, over the text of the note, behind the others.
+#[cfg(feature = "files")]
+pub(crate) fn add_signature(note: &str, signer: &VerifierKey, signature: &Signature) -> String {
     let mut bytes = signer.id.to_be_bytes().to_vec();
     bytes.extend_from_slice(&signature.to_bytes());
-    format!("{text}\n{SIGNATURE_PREFIX}{} {}\n", signer.name, STANDARD.encode(bytes))
+    format!("{note}{SIGNATURE_PREFIX}{} {}\n", signer.name, STANDARD.encode(bytes))
 }
 
 fn is_key_name(name: &str) -> bool {

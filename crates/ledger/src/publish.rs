@@ -4,6 +4,7 @@
 use crate::anchor::AnchorError;
 use crate::checkpoint::SignedCheckpoint;
 use crate::durable::DurableError;
+use crate::key::KeyPair;
 use crate::ledger::Ledger;
 use crate::proof::TreeHead;
 use crate::tile::{BundleId, TileId};
@@ -20,6 +21,14 @@ pub enum CheckpointError {
     /// The anchor was not replaced. The writer is poisoned.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    /// The key that is to take over is of another ledger. Nothing was written.
+    #[error("the new key is of `{found}`, the ledger is `{expected}`")]
+    OtherOrigin {
+        /// Origin of the ledger.
+        expected: String,
+        /// Origin of the key.
+        found: String,
+    },
 }
 
 impl Ledger {
@@ -46,6 +55,29 @@ impl Ledger {
             // A crash here leaves partial tiles that readers no longer need; tlog-tiles allows them to stay.
             ledger.remove_superseded(previous.size())?;
             Ok(next)
+        })
+    }
+
+    /// Commits every durable entry under a checkpoint signed by this ledger's key *and* by `next`, and goes on with
+    /// `next` alone. Whoever holds either verifier key can open that checkpoint. Called again after a crash on the way,
+    /// it signs the same.
+    pub fn hand_over(&mut self, next: KeyPair) -> Result<SignedCheckpoint, CheckpointError> {
+        if next.origin() != self.key.origin() {
+            let (expected, found) = (self.key.origin().to_owned(), next.origin().to_owned());
+            return Err(CheckpointError::OtherOrigin { expected, found });
+        }
+        self.checkpoint()?;
+        self.guarded(|ledger| {
+            let both = SignedCheckpoint::sign(ledger.committed.checkpoint().tree_head(), &ledger.key);
+            let both = both.also_by(&next);
+            // A crash before this leaves a checkpoint signed by the old key alone: the caller starts over under it.
+            ledger.anchor.compare_and_swap(Some(ledger.committed.note()), both.note())?;
+            // A crash here leaves the published note signed by the old key alone, so the ledger opens under that only;
+            // `open` then publishes the anchor's, which opens under both.
+            ledger.publish(both.note())?;
+            ledger.committed = both.clone();
+            ledger.key = next;
+            Ok(both)
         })
     }
 

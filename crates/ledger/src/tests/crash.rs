@@ -335,3 +335,51 @@ fn a_write_that_fails_poisons_the_writer() {
     drop(ledger);
     recover(&fixture, &Told::default(), "after a failed write");
 }
+
+/// A key hands over to another: whatever step fails, the ledger opens under one of the two, and handing over again ends
+/// in the same note.
+#[test]
+fn a_crash_while_a_key_hands_over_leaves_a_ledger_that_opens_under_one_of_the_two() {
+    let next = || crate::KeyPair::from_seed("example.com/ledger", [9; 32]).unwrap();
+    let hand_over = |fixture: &Fixture, disk: Disk| -> Result<(), Box<dyn std::error::Error>> {
+        let (mut ledger, _) = fixture.open_on(disk)?;
+        append(&mut ledger, 1)?;
+        ledger.hand_over(next())?;
+        append(&mut ledger, 1)?;
+        ledger.checkpoint()?;
+        Ok(())
+    };
+    let counting = FailingDisk::new(usize::MAX, Moment::Before);
+    let fixture = Fixture::committed(&[3]);
+    hand_over(&fixture, Disk::interrupted_by(counting.clone())).unwrap();
+    assert!(fixture.open().is_err(), "the old key signs no more");
+    let (ledger, _) = crate::Ledger::open(&fixture.paths, next()).unwrap();
+    assert_eq!(ledger.size(), 5);
+    let (mut under_old, mut under_new) = (0, 0);
+    for fail_at in 0..counting.steps() {
+        for moment in [Moment::Before, Moment::After] {
+            for leaves in [Leaves::Everything, Leaves::Nothing, Leaves::Halves] {
+                let fixture = Fixture::committed(&[3]);
+                let failing = FailingDisk::new(fail_at, moment);
+                let disk = Disk::interrupted_by(failing.clone());
+                failing.state.lock().unwrap().learn_all(&fixture.paths.ledger);
+                failing.state.lock().unwrap().learn_all(&fixture.paths.anchor);
+                hand_over(&fixture, disk).unwrap_err();
+                failing.crash(&fixture, leaves);
+                let context = format!("step {fail_at} {moment:?}, crash leaves {leaves:?}");
+                if let Ok((mut ledger, _)) = fixture.open() {
+                    under_old += 1;
+                    ledger.hand_over(next()).unwrap_or_else(|error| panic!("{context}: {error}"));
+                } else {
+                    under_new += 1;
+                }
+                let (ledger, _) = crate::Ledger::open(&fixture.paths, next())
+                    .unwrap_or_else(|error| panic!("{context}: neither key opens it: {error}"));
+                assert!(ledger.size() >= 3, "{context}");
+                let report = crate::verify(&fixture.paths, next().verifier(), &|_| {});
+                assert!(report.is_clean(), "{context}: {:?}", report.problems);
+            }
+        }
+    }
+    assert!(under_old > 0 && under_new > 0, "{under_old} under the old key, {under_new} under the new one");
+}
