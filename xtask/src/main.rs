@@ -24,6 +24,8 @@ usage: cargo xtask TASK
           how fast records become evidence, beside DuckDB and chDB on the same files, and beside the sum of its parts
   bench questions [--events N] [--keys N] [--seed N] [--folder DIR]
           how long answers take over many events, beside DuckDB on the same files; the folder keeps them
+  bench ledger [--entries N] [--runs N] [--seconds N] [--seed N]
+          durable appends and how long they wait, beside SQLite; checking, opening, and memory as a ledger grows
   torture kill [--trials N] [--events N] [--seed N]
           kills the writer at random moments; nothing acknowledged may be missing
 ";
@@ -63,6 +65,11 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
         ["bench", "questions", options @ ..] => {
             let options = bench::questions::Options::parse(options)?;
             bench::questions::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+            true
+        }
+        ["bench", "ledger", options @ ..] => {
+            let options = bench::ledger::Options::parse(options)?;
+            bench::ledger::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
             true
         }
         ["torture", "kill", options @ ..] => {

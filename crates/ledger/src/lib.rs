@@ -4,7 +4,7 @@
 //! passed in) and speaks to no network. The formats on disk are stated byte by byte in `docs/formats/ledger.md`.
 //!
 //! - Write: [`Ledger::create`] or [`Ledger::open`], then [`Ledger::append`] (durable when it returns) and
-//!   [`Ledger::checkpoint`] (committed: signed, anchored, published).
+//!   [`Ledger::checkpoint`] (committed: signed, anchored, published). From many threads: [`GroupCommit`].
 //! - Read, without a lock and at the published checkpoint: [`Reader::open`], [`Reader::entry`], [`Reader::entries`],
 //!   [`Reader::salts`], [`Reader::inclusion_proof`].
 //! - Check: [`verify`] for a whole ledger, [`proof`] for single proofs, [`OfflineProof`] for a proof that travels
@@ -36,6 +36,8 @@ mod cursor;
 mod damage;
 #[cfg(feature = "files")]
 pub mod durable;
+#[cfg(feature = "files")]
+mod group_commit;
 #[cfg(feature = "files")]
 mod key;
 #[cfg(feature = "files")]
@@ -97,6 +99,10 @@ pub use anchor::AnchorError;
 pub use append::{AppendError, Draft};
 #[cfg(feature = "files")]
 pub use damage::{Damage, FileError, FormatProblem};
+#[cfg(feature = "files")]
+pub use group_commit::{
+    Appender, CheckpointPolicy, GroupCommit, GroupError, GroupLimits, OwnedDraft, Ticket,
+};
 #[cfg(feature = "files")]
 pub use key::{KeyError, KeyPair};
 #[cfg(feature = "files")]

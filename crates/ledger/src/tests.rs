@@ -3,5 +3,6 @@
 mod altered;
 mod crash;
 mod fixture;
+mod group_commit;
 mod layouts;
 mod torn;

@@ -26,6 +26,12 @@ pub fn release(root: &Path) -> Result<PathBuf, BuildError> {
     programs.remove("ascribe").ok_or_else(|| BuildError::NoProgram("ascribe".to_owned()))
 }
 
+/// Builds the program of `bench/`, which is a workspace of its own, and says where it is.
+pub fn ledger_bench(root: &Path) -> Result<PathBuf, BuildError> {
+    let mut programs = build(&root.join("bench"), &[])?;
+    programs.remove("ledger-bench").ok_or_else(|| BuildError::NoProgram("ledger-bench".to_owned()))
+}
+
 /// An example and the package that it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Example {
