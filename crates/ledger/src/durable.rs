@@ -207,6 +207,15 @@ impl Disk {
         self.run(Step::Remove, path, || self.medium.remove_file(path))
     }
 
+    /// Removes a file and returns how many bytes it had; 0 where there is none. As durable as [`Disk::remove_file`].
+    pub(crate) fn remove_if_present(&self, path: &Path) -> Result<u64, DurableError> {
+        match self.length(path) {
+            Ok(length) => self.remove_file(path).map(|()| length),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(source) => Err(DurableError { step: Step::Remove, path: path.to_owned(), source }),
+        }
+    }
+
     /// Removes a folder and what is in it, if it exists. Not made durable: for files that may come back unharmed.
     pub(crate) fn remove_folder(&self, path: &Path) -> Result<(), DurableError> {
         self.run(Step::Remove, path, || match self.medium.remove_folder(path) {

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::anchor::{Anchor, AnchorError};
+use crate::anchor::{AnchorError, AnchorStore, Anchored};
 use crate::checkpoint::SignedCheckpoint;
 use crate::damage::FileError;
 use crate::durable::{DerivedFiles, DurableError, GrowingFile};
@@ -24,7 +25,9 @@ pub struct Ledger {
     pub(crate) paths: LedgerPaths,
     pub(crate) key: KeyPair,
     pub(crate) settings: Settings,
-    pub(crate) anchor: Anchor,
+    pub(crate) anchor: Arc<dyn AnchorStore>,
+    /// What this writer read in the anchor or put there last.
+    pub(crate) anchored: Anchored,
     /// The checkpoint in the anchor, which is also the published one between calls.
     pub(crate) committed: SignedCheckpoint,
     /// The tree over the entries integrated so far.
@@ -78,10 +81,10 @@ pub enum CreateError {
         found: PathBuf,
     },
     /// The anchor is that of another ledger.
-    #[error("cannot create a ledger: the anchor `{}` holds a checkpoint already", path.display())]
+    #[error("cannot create a ledger: the anchor `{place}` holds a checkpoint already")]
     AnchorInUse {
         /// The anchor.
-        path: PathBuf,
+        place: String,
     },
     /// Another process is making or writing it.
     #[error(transparent)]
@@ -92,7 +95,7 @@ pub enum CreateError {
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] DurableError),
-    /// The anchor could not be written.
+    /// The anchor could not be read or written.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
     /// The compressor could not be set up.
@@ -122,20 +125,21 @@ impl Ledger {
         let lock = Lock::take(disk, &paths.lock())?;
         require_empty(paths)?;
         disk.create_folder(&paths.segments())?;
-        disk.create_folder(&paths.anchor)?;
-        let anchor = Anchor::new(paths.anchor_checkpoint(), disk);
+        let anchor = paths.anchor.store(disk);
+        anchor.prepare()?;
         if anchor.read()?.is_some() {
-            return Err(CreateError::AnchorInUse { path: paths.anchor_checkpoint() });
+            return Err(CreateError::AnchorInUse { place: anchor.place() });
         }
         let committed = SignedCheckpoint::sign(TreeHead { size: 0, root: EMPTY_ROOT }, &key);
         // A crash before this leaves folders in which `create` starts over.
-        anchor.compare_and_swap(None, committed.note())?;
+        let anchored = anchor.replace(None, committed.note())?;
         // A crash here leaves an anchor without a published checkpoint: `open` publishes it.
         disk.replace_file(&paths.published_checkpoint(), committed.note().as_bytes())?;
         Ok(Self {
             paths: paths.clone(),
             key,
             anchor,
+            anchored,
             committed,
             tree: TileBuilder::default(),
             pending: EnvelopeQueue::default(),

@@ -94,7 +94,7 @@ pub use tile::{
 };
 
 #[cfg(feature = "files")]
-pub use anchor::AnchorError;
+pub use anchor::{AnchorError, AnchorPlace, AnchorStore, Anchored};
 #[cfg(feature = "files")]
 pub use append::{AppendError, Draft};
 #[cfg(feature = "files")]

@@ -36,6 +36,14 @@ pub enum LockError {
 }
 
 impl Lock {
+    /// Waits for the lock at `path` and takes it, for a moment: nobody holds such a lock for longer.
+    pub(crate) fn wait(disk: &Disk, path: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
+        let file = disk.open_to_lock(path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+
     /// Takes the lock at `path` and leaves this process's id in the file. What an earlier holder left there says
     /// nothing; only the lock itself counts.
     pub(crate) fn take(disk: &Disk, path: &Path) -> Result<Self, LockError> {

@@ -102,6 +102,17 @@ pub trait OpenFile: fmt::Debug + Send + Sync {
     /// Locks the file against other openings of it, until it is closed.
     fn try_lock(&self) -> Result<(), TryLockError>;
 
+    /// The same, and waits for whoever holds it.
+    fn lock(&self) -> io::Result<()> {
+        loop {
+            match self.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
     /// Writes all of the bytes at the end.
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
@@ -213,6 +224,10 @@ impl OpenFile for SystemFile {
 
     fn try_lock(&self) -> Result<(), TryLockError> {
         self.0.try_lock()
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        self.0.lock()
     }
 }
 

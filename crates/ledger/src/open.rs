@@ -5,12 +5,12 @@
 //! segment and on what no checkpoint covers yet, not on the size of the ledger.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::anchor::Anchor;
+use crate::anchor::{AnchorError, AnchorStore, Anchored};
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
-use crate::durable::{DerivedFiles, Disk, DurableError, GrowingFile, Step, staged_path};
+use crate::durable::{DerivedFiles, DurableError, GrowingFile, staged_path};
 use crate::key::KeyPair;
 use crate::ledger::{EnvelopeQueue, Ledger, OpenSegment, Settings};
 use crate::lock::{Lock, LockError};
@@ -18,7 +18,7 @@ use crate::note::VerifierKey;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::proof::{ProofError, TileSource as _, prefix_root};
 use crate::publish::CheckpointError;
-use crate::read::{ReadError, Reader, SegmentList};
+use crate::read::{ReadError, Reader, SegmentList, read_if_present};
 use crate::rebuild::{RebuildError, Rebuilt, rebuild_tiles};
 use crate::right_edge::RightEdge;
 use crate::salts::{SaltsChunk, SaltsTail};
@@ -65,23 +65,25 @@ pub enum OpenError {
     /// A file could not be read, or is damaged in a way that no crash explains.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The anchor could not be read, or what a crash left of it not be settled.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// The anchor holds no checkpoint, though there is a ledger.
     #[error(
-        "the anchor `{}` is missing, though there is a ledger; put the anchor back from where it is kept, and if it is \
-         lost, compare the published checkpoint with one that a witness or auditor kept",
-        path.display()
+        "the anchor `{place}` is missing, though there is a ledger; put the anchor back from where it is kept, and if it \
+         is lost, compare the published checkpoint with one that a witness or auditor kept"
     )]
     AnchorMissing {
         /// The anchor.
-        path: PathBuf,
+        place: String,
         /// The published note; `None` where there is none, but segments are there.
         published: Option<String>,
     },
     /// The anchor's note is refused.
-    #[error("the anchor `{}` is refused; it may belong to another ledger, or the key to another origin", path.display())]
+    #[error("the anchor `{place}` is refused; it may belong to another ledger, or the key to another origin")]
     AnchorRefused {
         /// The anchor.
-        path: PathBuf,
+        place: String,
         /// Why.
         #[source]
         source: CheckpointRefused,
@@ -187,8 +189,8 @@ impl Ledger {
             return Err(OpenError::NotALedger { folder: paths.ledger.clone() });
         }
         let lock = Lock::take(paths.disk(), &paths.lock())?;
-        let anchor = Anchor::new(paths.anchor_checkpoint(), paths.disk());
-        let notes = Notes::read(paths, &anchor, key.verifier())?;
+        let anchor = paths.anchor_store();
+        let (notes, anchored) = Notes::read(paths, anchor.as_ref(), key.verifier())?;
         let list = SegmentList::read(paths)?;
         if list.last().is_some() {
             settings.segment_leaves = list.leaf_capacity;
@@ -202,11 +204,13 @@ impl Ledger {
         notes.require_published_is_prefix(paths)?;
         // From here on the ledger is known to be the one that was signed, and is written to.
         let segment = end.repair(paths, &mut recovery)?;
-        remove_staged(paths)?;
+        paths.disk().remove_if_present(&staged_path(&paths.published_checkpoint()))?;
+        anchor.settle()?;
         let mut ledger = Self {
             paths: paths.clone(),
             key,
             anchor,
+            anchored,
             committed: notes.anchor.clone(),
             tree,
             pending: EnvelopeQueue::default(),
@@ -262,30 +266,34 @@ struct Notes {
 }
 
 impl Notes {
-    fn read(paths: &LedgerPaths, anchor: &Anchor, key: &VerifierKey) -> Result<Self, OpenError> {
+    fn read(
+        paths: &LedgerPaths,
+        anchor: &dyn AnchorStore,
+        key: &VerifierKey,
+    ) -> Result<(Self, Anchored), OpenError> {
         let published_path = paths.published_checkpoint();
-        let published = Anchor::new(published_path.clone(), paths.disk()).read()?;
-        let anchor_path = paths.anchor_checkpoint();
-        let anchor = match (anchor.read()?, &published) {
-            (Some(note), _) => note,
+        let published = read_if_present(paths.disk(), &published_path)?;
+        let place = anchor.place();
+        let anchored = match (anchor.read()?, &published) {
+            (Some(anchored), _) => anchored,
             // A crash while a ledger is made leaves neither note and no segment: there is no ledger yet.
             (None, None) if SegmentList::read(paths).map_or(true, |list| list.last().is_none()) => {
                 return Err(OpenError::NotALedger { folder: paths.ledger.clone() });
             }
             (None, published) => {
                 let published = published.as_ref().map(|note| String::from_utf8_lossy(note).into_owned());
-                return Err(OpenError::AnchorMissing { path: anchor_path, published });
+                return Err(OpenError::AnchorMissing { place, published });
             }
         };
-        let anchor = SignedCheckpoint::open(&anchor, key)
-            .map_err(|source| OpenError::AnchorRefused { path: anchor_path, source })?;
+        let anchor = SignedCheckpoint::open(&anchored.note, key)
+            .map_err(|source| OpenError::AnchorRefused { place, source })?;
         let published = published
             .map(|note| SignedCheckpoint::open(&note, key))
             .transpose()
             .map_err(|source| OpenError::PublishedRefused { path: published_path, source })?;
         let notes = Self { anchor, published };
         notes.compare()?;
-        Ok(notes)
+        Ok((notes, anchored))
     }
 
     fn compare(&self) -> Result<(), OpenError> {
@@ -386,12 +394,13 @@ impl DurableEnd {
     fn repair(self, paths: &LedgerPaths, recovery: &mut Recovery) -> Result<Option<OpenSegment>, OpenError> {
         let disk = paths.disk();
         if let Some(empty) = self.empty {
-            recovery.salts_bytes_cut += remove_if_present(&paths.segment(empty, SegmentPart::Salts), disk)?;
-            recovery.record_bytes_cut += remove_if_present(&paths.segment(empty, SegmentPart::Blocks), disk)?;
+            recovery.salts_bytes_cut += disk.remove_if_present(&paths.segment(empty, SegmentPart::Salts))?;
+            recovery.record_bytes_cut +=
+                disk.remove_if_present(&paths.segment(empty, SegmentPart::Blocks))?;
             recovery.segments_removed += 1;
         }
         // Names that the crashed process made may be in memory only. Whatever is built on now must outlive a power cut.
-        for folder in [paths.segments(), paths.ledger.clone(), paths.anchor.clone()] {
+        for folder in [paths.segments(), paths.ledger.clone()] {
             disk.sync_folder(&folder)?;
         }
         self.last.map(|last| last.repair(paths, recovery)).transpose()
@@ -521,23 +530,6 @@ fn load_tree_from_tiles(
         }
     }
     Ok(Some(TileBuilder::resume(edge, bundle)))
-}
-
-/// Replacements that a crash left half-way.
-fn remove_staged(paths: &LedgerPaths) -> Result<(), DurableError> {
-    for published in [paths.published_checkpoint(), paths.anchor_checkpoint()] {
-        remove_if_present(&staged_path(&published), paths.disk())?;
-    }
-    Ok(())
-}
-
-/// Removes a file and returns how many bytes it had; 0 where there is none.
-fn remove_if_present(path: &Path, disk: &Disk) -> Result<u64, DurableError> {
-    match disk.length(path) {
-        Ok(length) => disk.remove_file(path).map(|()| length),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(source) => Err(DurableError { step: Step::Remove, path: path.to_owned(), source }),
-    }
 }
 
 fn missing(paths: &LedgerPaths, index: u64) -> OpenError {

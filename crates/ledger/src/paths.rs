@@ -1,18 +1,20 @@
 //! Where the files of a ledger are: in which folders, and on which disk. It reads none of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::anchor::{AnchorPlace, AnchorStore};
 use crate::durable::Disk;
 use crate::tile::parse_decimal;
 
-/// The two folders of a ledger.
+/// The two places of a ledger.
 #[derive(Debug, Clone)]
 pub struct LedgerPaths {
     /// Holds segments, tiles and the published checkpoint.
     pub ledger: PathBuf,
     /// Holds the anchor: the last checkpoint ever signed. It guards against a ledger put back to an older state only
     /// if it is not put back along with it, so it belongs on another volume.
-    pub anchor: PathBuf,
+    pub anchor: AnchorPlace,
     disk: Disk,
 }
 
@@ -31,9 +33,14 @@ pub(crate) enum SegmentPart {
 }
 
 impl LedgerPaths {
-    /// Names the folders of a ledger on the operating system's file systems.
+    /// A ledger with its anchor in a folder, on the operating system's file systems.
     pub fn new(ledger: impl Into<PathBuf>, anchor: impl Into<PathBuf>) -> Self {
-        Self { ledger: ledger.into(), anchor: anchor.into(), disk: Disk::default() }
+        Self::anchored_in(ledger, AnchorPlace::Folder(anchor.into()))
+    }
+
+    /// A ledger on the operating system's file systems, with its anchor wherever that is.
+    pub fn anchored_in(ledger: impl Into<PathBuf>, anchor: AnchorPlace) -> Self {
+        Self { ledger: ledger.into(), anchor, disk: Disk::default() }
     }
 
     /// The same folders on another disk.
@@ -47,14 +54,14 @@ impl LedgerPaths {
         &self.disk
     }
 
+    /// What keeps the anchor.
+    pub fn anchor_store(&self) -> Arc<dyn AnchorStore> {
+        self.anchor.store(&self.disk)
+    }
+
     /// The published checkpoint.
     pub fn published_checkpoint(&self) -> PathBuf {
         self.ledger.join(CHECKPOINT)
-    }
-
-    /// The checkpoint in the anchor.
-    pub fn anchor_checkpoint(&self) -> PathBuf {
-        self.anchor.join(CHECKPOINT)
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

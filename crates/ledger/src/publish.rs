@@ -48,7 +48,8 @@ impl Ledger {
             let next = SignedCheckpoint::sign(head, &ledger.key);
             // Signing without publishing binds nobody: a crash before the anchor is replaced forgets this note, and
             // `open` signs the same or a larger tree.
-            ledger.anchor.compare_and_swap(Some(ledger.committed.note()), next.note())?;
+            // Whoever loses this swap to another writer stops here, and its checkpoint is never published.
+            ledger.anchored = ledger.anchor.replace(Some(&ledger.anchored), next.note())?;
             // A crash here leaves the anchor ahead of the published checkpoint: `open` publishes the anchor's.
             ledger.publish(next.note())?;
             let previous = std::mem::replace(&mut ledger.committed, next.clone());
@@ -71,7 +72,7 @@ impl Ledger {
             let both = SignedCheckpoint::sign(ledger.committed.checkpoint().tree_head(), &ledger.key);
             let both = both.also_by(&next);
             // A crash before this leaves a checkpoint signed by the old key alone: the caller starts over under it.
-            ledger.anchor.compare_and_swap(Some(ledger.committed.note()), both.note())?;
+            ledger.anchored = ledger.anchor.replace(Some(&ledger.anchored), both.note())?;
             // A crash here leaves the published note signed by the old key alone, so the ledger opens under that only;
             // `open` then publishes the anchor's, which opens under both.
             ledger.publish(both.note())?;

@@ -5,6 +5,7 @@
 //! [`Reader::proven_entry`] or runs [`crate::verify`]. The anchor is not read: it may be out of a questioner's reach.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -348,6 +349,15 @@ impl SegmentList {
             .zip(0_u64..)
             .find(|(index, expected)| u64::from(**index) != *expected)
             .map(|(_, gap)| gap)
+    }
+}
+
+/// A whole file; `None` where there is none.
+pub(crate) fn read_if_present(disk: &Disk, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match disk.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::read(path, error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests that need more than the public interface: small segments, and a disk that fails.
 
 mod altered;
+mod anchors;
 mod crash;
 mod fixture;
 mod group_commit;

@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use crate::anchor::Anchor;
+use crate::anchor::AnchorError;
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
 use crate::envelope::Kind;
 use crate::hash::Hash;
 use crate::note::VerifierKey;
 use crate::paths::{LedgerPaths, SegmentId};
+use crate::read::read_if_present;
 use crate::verify::inventory::Inventory;
 use crate::verify::segments::{SegmentCheck, check_segment};
 use crate::verify::tiles::TreeCheck;
@@ -119,6 +120,9 @@ pub enum Cause {
     /// A checkpoint is refused.
     #[error("is refused")]
     CheckpointRefused(#[source] CheckpointRefused),
+    /// The anchor does not give its note.
+    #[error("does not give the anchor")]
+    Anchor(#[source] AnchorError),
     /// Anchor and published checkpoint differ.
     #[error("has another checkpoint (size {found}) than the anchor (size {expected})")]
     NotTheAnchors {
@@ -297,34 +301,53 @@ impl Problems {
 
 /// Verifies both notes; returns the published checkpoint, or the anchor's where that is all there is.
 fn check_notes(paths: &LedgerPaths, key: &VerifierKey, problems: &mut Problems) -> Option<SignedCheckpoint> {
-    let mut read = |path: PathBuf| {
-        let note = match Anchor::new(path.clone(), paths.disk()).read() {
-            Ok(Some(note)) => note,
-            Ok(None) => {
-                problems.push(&path, Place::File, Cause::Missing);
-                return None;
-            }
-            Err(error) => {
-                problems.push_file_error(error);
-                return None;
-            }
-        };
-        match SignedCheckpoint::open(&note, key) {
-            Ok(checkpoint) => Some(checkpoint),
-            Err(refused) => {
-                problems.push(&path, Place::File, Cause::CheckpointRefused(refused));
-                None
-            }
+    let published_path = paths.published_checkpoint();
+    let published = match read_if_present(paths.disk(), &published_path) {
+        Ok(note) => check_note(&published_path, note, key, problems),
+        Err(error) => {
+            problems.push_file_error(error);
+            None
         }
     };
-    let (published, anchor) = (read(paths.published_checkpoint()), read(paths.anchor_checkpoint()));
+    let anchor = paths.anchor_store();
+    let anchor_path = PathBuf::from(anchor.place());
+    let anchor = match anchor.read() {
+        Ok(anchored) => check_note(&anchor_path, anchored.map(|anchored| anchored.note), key, problems),
+        Err(AnchorError::Read(error)) => {
+            problems.push_file_error(error);
+            None
+        }
+        Err(error) => {
+            problems.push(&anchor_path, Place::File, Cause::Anchor(error));
+            None
+        }
+    };
     if let (Some(published), Some(anchor)) = (&published, &anchor)
         && published.note() != anchor.note()
     {
         let cause = Cause::NotTheAnchors { expected: anchor.size(), found: published.size() };
-        problems.push(&paths.published_checkpoint(), Place::File, cause);
+        problems.push(&published_path, Place::File, cause);
     }
     published.or(anchor)
+}
+
+fn check_note(
+    path: &Path,
+    note: Option<Vec<u8>>,
+    key: &VerifierKey,
+    problems: &mut Problems,
+) -> Option<SignedCheckpoint> {
+    let Some(note) = note else {
+        problems.push(path, Place::File, Cause::Missing);
+        return None;
+    };
+    match SignedCheckpoint::open(&note, key) {
+        Ok(checkpoint) => Some(checkpoint),
+        Err(refused) => {
+            problems.push(path, Place::File, Cause::CheckpointRefused(refused));
+            None
+        }
+    }
 }
 
 /// Checks segments on several threads and hands over the results in order.

@@ -158,6 +158,6 @@ fn one_writer_and_one_ledger_a_folder() {
     assert!(matches!(Ledger::open(&paths, key()), Err(OpenError::Lock(LockError::Held { .. }))));
     drop(ledger);
     assert!(matches!(Ledger::create(&paths, key()), Err(CreateError::NotEmpty { .. })));
-    let elsewhere = LedgerPaths::new(folder.path().join("other"), &paths.anchor);
+    let elsewhere = LedgerPaths::new(folder.path().join("other"), folder.path().join("anchor"));
     assert!(matches!(Ledger::create(&elsewhere, key()), Err(CreateError::AnchorInUse { .. })));
 }

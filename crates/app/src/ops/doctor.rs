@@ -181,13 +181,21 @@ impl Look<'_> {
     /// Whether the published checkpoint verifies and agrees with the anchor.
     fn ledger(&self, key: &VerifierKey) -> Finding {
         let paths = self.workspace.ledger_paths();
-        let open = |path: PathBuf| {
-            let note = fs::read(&path).map_err(|error| format!("cannot read `{}`: {error}", shown(&path)))?;
-            SignedCheckpoint::open(&note, key)
-                .map_err(|refused| format!("`{}` is refused: {}", shown(&path), with_causes(&refused)))
+        let open = |place: &str, note: &[u8]| {
+            SignedCheckpoint::open(note, key)
+                .map_err(|refused| format!("`{place}` is refused: {}", with_causes(&refused)))
         };
-        let (published, anchor) = match (open(paths.published_checkpoint()), open(paths.anchor_checkpoint()))
-        {
+        let path = paths.published_checkpoint();
+        let published = fs::read(&path)
+            .map_err(|error| format!("cannot read `{}`: {error}", shown(&path)))
+            .and_then(|note| open(&shown(&path), &note));
+        let kept = paths.anchor_store();
+        let anchor = match kept.read() {
+            Ok(Some(anchored)) => open(&kept.place(), &anchored.note),
+            Ok(None) => Err(format!("there is no checkpoint in the anchor `{}`", kept.place())),
+            Err(error) => Err(with_causes(&error)),
+        };
+        let (published, anchor) = match (published, anchor) {
             (Ok(published), Ok(anchor)) => (published, anchor),
             (Err(why), _) | (_, Err(why)) => return broken("ledger", why, self.command("verify")),
         };
@@ -210,25 +218,23 @@ impl Look<'_> {
     /// Whether the anchor would survive the ledger being put back.
     fn anchor_apart(&self) -> Finding {
         let paths = self.workspace.ledger_paths();
-        let anchor = paths.anchor_checkpoint();
+        let Some(folder) = paths.anchor.folder() else {
+            return good("anchor", format!("`{}` is apart from the ledger", paths.anchor_store().place()));
+        };
         let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
-        match (device(&paths.published_checkpoint()), device(&anchor)) {
+        match (device(&paths.published_checkpoint()), device(folder)) {
             (Ok(ledger), Ok(kept)) if ledger != kept => {
-                good("anchor", format!("`{}` is on another volume", shown(&anchor)))
+                good("anchor", format!("`{}` is on another volume", shown(folder)))
             }
-            (Ok(_), Ok(_)) => {
-                let folder = anchor.parent().unwrap_or(&anchor);
-                advice(
-                    "anchor",
-                    "it is on the volume of the ledger: put back together with it, it guards nothing"
-                        .to_owned(),
-                    format!(
-                        "cp -a {} /other/volume/anchor, then set `anchor = \"/other/volume/anchor\"` in {}",
-                        quoted(folder),
-                        quoted(&self.root.join(crate::workspace::SETTINGS_FILE))
-                    ),
-                )
-            }
+            (Ok(_), Ok(_)) => advice(
+                "anchor",
+                "it is on the volume of the ledger: put back together with it, it guards nothing".to_owned(),
+                format!(
+                    "cp -a {} /other/volume/anchor, then set `anchor = \"/other/volume/anchor\"` in {}",
+                    quoted(folder),
+                    quoted(&self.root.join(crate::workspace::SETTINGS_FILE))
+                ),
+            ),
             (Err(error), _) | (_, Err(error)) => {
                 unknown("anchor", format!("cannot tell where it is: {error}"))
             }

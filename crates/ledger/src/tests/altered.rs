@@ -145,7 +145,7 @@ fn an_older_copy_is_a_rollback() {
     append(&mut ledger, 4).unwrap();
     let newest = ledger.checkpoint().unwrap();
     drop(ledger);
-    let paths = LedgerPaths::new(&copy, &fixture.paths.anchor);
+    let paths = LedgerPaths::new(&copy, fixture.anchor());
     match Ledger::open(&paths, key()) {
         Err(OpenError::Rollback { anchor_size: 9, durable_size: 5, anchor, published: Some(published) }) => {
             assert_eq!(anchor, newest.note());
@@ -160,7 +160,7 @@ fn an_older_copy_is_a_rollback() {
 fn an_older_anchor_and_a_missing_one_are_refused() {
     let fixture = Fixture::committed(&[5]);
     let copy = fixture.beside("older anchor");
-    copy_folder(&fixture.paths.anchor, &copy);
+    copy_folder(&fixture.anchor(), &copy);
     let (mut ledger, _) = fixture.open().unwrap();
     append(&mut ledger, 4).unwrap();
     ledger.checkpoint().unwrap();
@@ -187,14 +187,14 @@ fn forks_are_refused_with_both_sides() {
     let left = Fixture::committed(&[5]);
     let right = Fixture::new();
     copy_folder(&left.paths.ledger, &right.paths.ledger);
-    copy_folder(&left.paths.anchor, &right.paths.anchor);
+    copy_folder(&left.anchor(), &right.anchor());
     for fixture in [&left, &right] {
         let (mut ledger, _) = fixture.open().unwrap();
         append(&mut ledger, 4).unwrap();
         ledger.checkpoint().unwrap();
     }
     // Salts are random, so equal records give unequal trees.
-    let crossed = LedgerPaths::new(&left.paths.ledger, &right.paths.anchor);
+    let crossed = LedgerPaths::new(&left.paths.ledger, right.anchor());
     match Ledger::open(&crossed, key()) {
         Err(OpenError::Fork { size: 9, signed, found }) => {
             assert!(signed != found && found.contains("\u{2014} "));
@@ -209,7 +209,7 @@ fn forks_are_refused_with_both_sides() {
     append(&mut ledger, 3).unwrap();
     ledger.checkpoint().unwrap();
     drop(ledger);
-    let note = fs::read(left.paths.anchor_checkpoint()).unwrap();
+    let note = fs::read(left.anchor().join("checkpoint")).unwrap();
     put(&right.paths.published_checkpoint(), &note);
     assert!(matches!(right.open(), Err(OpenError::Fork { size: 9, .. })));
 }
@@ -229,7 +229,7 @@ fn an_anchor_that_moved_stops_the_writer() {
     let fixture = Fixture::committed(&[5]);
     let (mut ledger, _) = fixture.open().unwrap();
     append(&mut ledger, 1).unwrap();
-    put(&fixture.paths.anchor_checkpoint(), b"another writer's");
+    put(&fixture.anchor().join("checkpoint"), b"another writer's");
     assert!(matches!(ledger.checkpoint(), Err(CheckpointError::Anchor(AnchorError::Moved { .. }))));
     assert!(matches!(ledger.checkpoint(), Err(CheckpointError::Poisoned)));
 }

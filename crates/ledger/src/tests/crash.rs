@@ -69,7 +69,7 @@ impl FailingDisk {
         if leaves == Leaves::Everything {
             return;
         }
-        for folder in [&fixture.paths.ledger, &fixture.paths.anchor] {
+        for folder in [&fixture.paths.ledger, &fixture.anchor()] {
             if !folder.is_dir() {
                 fs::create_dir_all(folder).unwrap();
             }
@@ -363,7 +363,7 @@ fn a_crash_while_a_key_hands_over_leaves_a_ledger_that_opens_under_one_of_the_tw
                 let failing = FailingDisk::new(fail_at, moment);
                 let disk = Disk::interrupted_by(failing.clone());
                 failing.state.lock().unwrap().learn_all(&fixture.paths.ledger);
-                failing.state.lock().unwrap().learn_all(&fixture.paths.anchor);
+                failing.state.lock().unwrap().learn_all(&fixture.anchor());
                 hand_over(&fixture, disk).unwrap_err();
                 failing.crash(&fixture, leaves);
                 let context = format!("step {fail_at} {moment:?}, crash leaves {leaves:?}");

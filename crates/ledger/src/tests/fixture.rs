@@ -78,12 +78,17 @@ impl Fixture {
     /// Every file of ledger and anchor but the lock, with its bytes.
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
-        for folder in [&self.paths.ledger, &self.paths.anchor] {
+        for folder in [&self.paths.ledger, &self.anchor()] {
             collect_files(folder, &mut files);
         }
         files.retain(|(path, _)| path.file_name().is_none_or(|name| name != "lock"));
         files.sort();
         files
+    }
+
+    /// The folder of the anchor.
+    pub(super) fn anchor(&self) -> PathBuf {
+        self.beside("anchor")
     }
 
     /// A folder beside the ledger, for copies.

@@ -266,11 +266,11 @@ fn a_checkpoint_that_fails_stops_everyone_and_takes_nothing_back() {
     let appender = group.appender();
     let leaves = appender.append(vec![draft("kept")]).unwrap();
     // A folder in the place of the staged note.
-    fs::create_dir(fixture.paths.anchor.join("checkpoint.staged")).unwrap();
+    fs::create_dir(fixture.anchor().join("checkpoint.staged")).unwrap();
     assert!(matches!(appender.checkpoint(), Err(GroupError::Checkpoint(_))));
     assert!(matches!(appender.append(vec![draft("later")]), Err(GroupError::Checkpoint(_))));
     drop(group);
-    fs::remove_dir(fixture.paths.anchor.join("checkpoint.staged")).unwrap();
+    fs::remove_dir(fixture.anchor().join("checkpoint.staged")).unwrap();
     drop(fixture.open().unwrap());
     assert_holds(&fixture, &BTreeMap::from([(leaves.start, "kept".to_owned())]), "after a failed checkpoint");
 }

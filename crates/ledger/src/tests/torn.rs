@@ -36,14 +36,14 @@ impl Torn {
         let after = lengths(&fixture);
         drop(ledger);
         copy_folder(&fixture.paths.ledger, &fixture.beside("whole"));
-        copy_folder(&fixture.paths.anchor, &fixture.beside("whole anchor"));
+        copy_folder(&fixture.anchor(), &fixture.beside("whole anchor"));
         Self { fixture, before, after }
     }
 
     fn restore(&self) {
         fs::remove_dir_all(&self.fixture.paths.ledger).unwrap();
         copy_folder(&self.fixture.beside("whole"), &self.fixture.paths.ledger);
-        copy_folder(&self.fixture.beside("whole anchor"), &self.fixture.paths.anchor);
+        copy_folder(&self.fixture.beside("whole anchor"), &self.fixture.anchor());
     }
 
     fn path(&self, part: SegmentPart) -> std::path::PathBuf {
