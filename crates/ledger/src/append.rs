@@ -167,7 +167,7 @@ impl Ledger {
         for (draft, salts) in drafts.iter().zip(salts) {
             envelope_bytes.clear();
             draft.envelope(salts).encode(&mut envelope_bytes);
-            let entry = EntryBytes { envelope: &envelope_bytes, captured: draft.captured };
+            let entry = EntryBytes { envelope: &envelope_bytes, captured: Some(draft.captured) };
             self.encoder.push(&entry, &mut sink).map_err(AppendError::Compress)?;
             envelopes.push(&envelope_bytes);
         }

@@ -224,7 +224,7 @@ impl Disk {
         })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<(), DurableError> {
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), DurableError> {
         self.run(Step::Rename, to, || self.medium.rename(from, to))
     }
 
@@ -376,10 +376,13 @@ impl fmt::Display for Step {
     }
 }
 
+/// Ending of what is staged.
+pub(crate) const STAGED: &str = ".staged";
+
 /// Where the next content of a published file is staged: beside it, so that renaming stays in one file system.
 pub(crate) fn staged_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".staged");
+    name.push(STAGED);
     PathBuf::from(name)
 }
 

@@ -23,6 +23,7 @@ mod partial_tree;
 pub mod proof;
 mod succession;
 mod tile;
+mod tombstone;
 mod tree;
 
 // Ledgers on disk.
@@ -36,6 +37,8 @@ mod cursor;
 mod damage;
 #[cfg(feature = "files")]
 pub mod durable;
+#[cfg(feature = "files")]
+mod erase;
 #[cfg(feature = "files")]
 mod group_commit;
 #[cfg(feature = "files")]
@@ -92,6 +95,7 @@ pub use tile::{
     BundleId, MAX_ENTRY_BYTES, TILE_WIDTH, TileError, TileId, TilePath, decode_bundle, decode_tile,
     encode_tile,
 };
+pub use tombstone::{MAX_TOMBSTONE_BYTES, Tombstone, TombstoneError};
 
 #[cfg(feature = "files")]
 pub use anchor::{AnchorError, AnchorPlace, AnchorStore, Anchored};
@@ -99,6 +103,8 @@ pub use anchor::{AnchorError, AnchorPlace, AnchorStore, Anchored};
 pub use append::{AppendError, Draft};
 #[cfg(feature = "files")]
 pub use damage::{Damage, FileError, FormatProblem};
+#[cfg(feature = "files")]
+pub use erase::{EraseError, Erased, Erasure};
 #[cfg(feature = "files")]
 pub use group_commit::{
     Appender, CheckpointPolicy, GroupCommit, GroupError, GroupLimits, OwnedDraft, Ticket,

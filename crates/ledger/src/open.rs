@@ -5,12 +5,12 @@
 //! segment and on what no checkpoint covers yet, not on the size of the ledger.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::anchor::{AnchorError, AnchorStore, Anchored};
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
-use crate::durable::{DerivedFiles, DurableError, GrowingFile, staged_path};
+use crate::durable::{DerivedFiles, DurableError, GrowingFile, STAGED, staged_path};
 use crate::key::KeyPair;
 use crate::ledger::{EnvelopeQueue, Ledger, OpenSegment, Settings};
 use crate::lock::{Lock, LockError};
@@ -18,7 +18,7 @@ use crate::note::VerifierKey;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::proof::{ProofError, TileSource as _, prefix_root};
 use crate::publish::CheckpointError;
-use crate::read::{ReadError, Reader, SegmentList, read_if_present};
+use crate::read::{ReadError, Reader, SegmentList, list_folder, newest_generations, read_if_present};
 use crate::rebuild::{RebuildError, Rebuilt, rebuild_tiles};
 use crate::right_edge::RightEdge;
 use crate::salts::{SaltsChunk, SaltsTail};
@@ -39,6 +39,8 @@ pub struct Recovery {
     pub record_bytes_cut: u64,
     /// Bytes of salts cut off: never acknowledged.
     pub salts_bytes_cut: u64,
+    /// Files that an erasure left when it was cut off: generations that no longer count, or were never finished.
+    pub leftovers_removed: u64,
     /// Segments without an acknowledged entry that were removed.
     pub segments_removed: u64,
     /// Footers of full segments written again.
@@ -153,6 +155,18 @@ pub enum OpenError {
         /// Where it should be.
         folder: PathBuf,
     },
+    /// Two generations of a segment hold different entries, which no erasure does.
+    #[error(
+        "`{}` holds another entry at leaf {leaf} than the generation before it, which no erasure does; keep both, and \
+         remove the one that `verify` finds wrong",
+        path.display()
+    )]
+    Generations {
+        /// The newer one.
+        path: PathBuf,
+        /// First leaf in question.
+        leaf: u64,
+    },
     /// A read of entries or tiles failed.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -203,8 +217,11 @@ impl Ledger {
         let tree = load_tree(paths, &notes.anchor, &mut derived, &mut recovery)?;
         notes.require_published_is_prefix(paths)?;
         // From here on the ledger is known to be the one that was signed, and is written to.
+        recovery.leftovers_removed = remove_leftovers(paths, recovery.durable_size)?;
         let segment = end.repair(paths, &mut recovery)?;
-        paths.disk().remove_if_present(&staged_path(&paths.published_checkpoint()))?;
+        for replaced in [paths.published_checkpoint(), paths.erasure()] {
+            paths.disk().remove_if_present(&staged_path(&replaced))?;
+        }
         anchor.settle()?;
         let mut ledger = Self {
             paths: paths.clone(),
@@ -530,6 +547,61 @@ fn load_tree_from_tiles(
         }
     }
     Ok(Some(TileBuilder::resume(edge, bundle)))
+}
+
+/// Removes the files of segments that do not count: what an erasure replaced, or had not finished when it was cut off.
+/// A crash on the way leaves fewer of them. Their absence is durable once [`DurableEnd::repair`] has synced the folder.
+fn remove_leftovers(paths: &LedgerPaths, durable_size: u64) -> Result<u64, OpenError> {
+    let files = list_folder(paths.disk(), &paths.segments())?;
+    let newest = newest_generations(files.iter().filter_map(|path| SegmentId::parse(path)));
+    let mut leftovers = Vec::new();
+    for path in &files {
+        let finished = path.to_str().and_then(|path| path.strip_suffix(STAGED)).map(Path::new);
+        match (finished.and_then(SegmentId::parse), SegmentId::parse(path)) {
+            (Some(_), _) => leftovers.push(path),
+            (None, Some((id, part))) if newest.get(&id.index) != Some(&id.generation) => {
+                let newer = newest.get(&id.index).filter(|generation| **generation > id.generation);
+                if let (Some(generation), SegmentPart::Blocks) = (newer, part) {
+                    let newer = SegmentId { generation: *generation, ..id };
+                    require_same_entries(paths, (id, newer), durable_size)?;
+                }
+                leftovers.push(path);
+            }
+            _ => {}
+        }
+    }
+    // Only now is it known that none of them is needed.
+    leftovers.iter().try_for_each(|path| paths.disk().remove_file(path))?;
+    Ok(leftovers.len() as u64)
+}
+
+/// Before an older generation goes: the newer one must hold the same entries, whatever bytes of theirs were erased.
+fn require_same_entries(
+    paths: &LedgerPaths,
+    (older, newer): (SegmentId, SegmentId),
+    durable_size: u64,
+) -> Result<(), OpenError> {
+    let older = SegmentFile::walk(paths, older, durable_size)?;
+    let newer = SegmentFile::walk(paths, newer, durable_size)?;
+    let differs = |leaf| OpenError::Generations { path: newer.path.clone(), leaf };
+    if older.end_leaf != newer.end_leaf || older.blocks.len() != newer.blocks.len() {
+        return Err(differs(older.end_leaf.min(newer.end_leaf)));
+    }
+    // An erasure keeps the entries of each block together.
+    for (left, right) in older.blocks.iter().zip(&newer.blocks) {
+        let (kept, rewritten) = (older.read_block(*left)?, newer.read_block(*right)?);
+        if kept.leaves() != rewritten.leaves() {
+            return Err(differs(left.first_leaf));
+        }
+        let different = kept
+            .leaves()
+            .zip(0..)
+            .find(|(_, position)| kept.envelope_bytes(*position) != rewritten.envelope_bytes(*position));
+        if let Some((leaf, _)) = different {
+            return Err(differs(leaf));
+        }
+    }
+    Ok(())
 }
 
 fn missing(paths: &LedgerPaths, index: u64) -> OpenError {

@@ -68,6 +68,11 @@ impl LedgerPaths {
         self.ledger.join(LOCK)
     }
 
+    /// The mark of an erasure that is under way.
+    pub(crate) fn erasure(&self) -> PathBuf {
+        self.ledger.join(ERASURE)
+    }
+
     pub(crate) fn segments(&self) -> PathBuf {
         self.ledger.join(SEGMENTS)
     }
@@ -81,6 +86,8 @@ impl LedgerPaths {
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 /// Name of the writer's lock.
 pub(crate) const LOCK: &str = "lock";
+/// Name of the mark of an erasure that is under way.
+pub(crate) const ERASURE: &str = "erasure";
 /// Name of the folder of segments.
 pub(crate) const SEGMENTS: &str = "segment";
 

@@ -39,7 +39,6 @@ const SALTS_KEPT: usize = 2;
 pub struct Reader {
     paths: LedgerPaths,
     checkpoint: SignedCheckpoint,
-    segments: SegmentList,
     tiles: TileFiles,
     kept: Mutex<Kept>,
 }
@@ -99,6 +98,12 @@ pub enum ReadError {
         /// The salts file.
         path: PathBuf,
     },
+    /// The bytes of the entry were erased; a tombstone in the ledger says by whose authority.
+    #[error("the bytes of leaf {leaf} were erased")]
+    Erased {
+        /// The leaf.
+        leaf: u64,
+    },
     /// A proof could not be built.
     #[error("cannot build the proof")]
     Proof(#[source] ProofError<FileError>),
@@ -121,6 +126,8 @@ pub enum ReadError {
 
 #[derive(Debug)]
 struct Kept {
+    /// Read again when a file is gone: an erasure puts another generation in its place.
+    list: SegmentList,
     segments: Recent<u32, SegmentFile>,
     blocks: Recent<(u32, Range<u64>), Block>,
     salts: Recent<u32, Vec<u8>>,
@@ -138,14 +145,14 @@ impl Reader {
 
     /// Opens a ledger at an earlier checkpoint of its own, such as one that a caller kept.
     pub fn at(paths: &LedgerPaths, checkpoint: SignedCheckpoint) -> Result<Self, ReadError> {
-        let segments = SegmentList::read(paths)?;
         let kept = Kept {
+            list: SegmentList::read(paths)?,
             segments: Recent::new(SEGMENTS_KEPT),
             blocks: Recent::new(BLOCK_BYTES_KEPT),
             salts: Recent::new(SALTS_KEPT),
         };
         let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
-        Ok(Self { paths: paths.clone(), checkpoint, segments, tiles, kept: Mutex::new(kept) })
+        Ok(Self { paths: paths.clone(), checkpoint, tiles, kept: Mutex::new(kept) })
     }
 
     /// The checkpoint at which this reader reads.
@@ -166,13 +173,16 @@ impl Reader {
     }
 
     /// One entry, once it is proven to be what was signed: its captured bytes open the commitment, and its envelope is
-    /// in the tree of the checkpoint. An answer rests on entries read this way only.
+    /// in the tree of the checkpoint. An answer rests on entries read this way only. Of an erased entry the envelope is
+    /// proven.
     pub fn proven_entry(&self, leaf: u64) -> Result<Entry, ReadError> {
         let entry = self.entry(leaf)?;
-        if let Some(salt) = self.salts(leaf)?.captured
-            && commit_captured(&salt, entry.captured()) != entry.envelope().captured
-        {
-            return Err(ReadError::NotCommitted { leaf });
+        if let Some(captured) = entry.captured() {
+            // Bytes without their salt cannot be told from others; only erasure takes salts, and it takes both.
+            let salt = self.salts(leaf)?.captured.ok_or(ReadError::NotCommitted { leaf })?;
+            if commit_captured(&salt, captured) != entry.envelope().captured {
+                return Err(ReadError::NotCommitted { leaf });
+            }
         }
         let proof = self.inclusion_proof(leaf)?;
         let place = LeafAt { index: leaf, hash: entry.leaf_hash() };
@@ -188,13 +198,17 @@ impl Reader {
 
     /// The salts of one entry, with which a commitment can be opened to someone else.
     pub fn salts(&self, leaf: u64) -> Result<EntrySalts, ReadError> {
-        let id = self.segment_of(leaf)?;
-        let path = self.paths.segment(id, SegmentPart::Salts);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match kept.salts.find(|key| *key == id.index) {
-            Some(bytes) => bytes,
-            None => kept.salts.keep(id.index, read_salts_bytes(self.paths.disk(), &path, id)?, 1),
+        let id = self.segment_of(&kept.list, leaf)?;
+        let bytes = if let Some(bytes) = kept.salts.find(|key| *key == id.index) {
+            bytes
+        } else {
+            let read =
+                |id| read_salts_bytes(self.paths.disk(), &self.paths.segment(id, SegmentPart::Salts), id);
+            let bytes = self.of_newest(&mut kept.list, leaf, read)?;
+            kept.salts.keep(id.index, bytes, 1)
         };
+        let path = self.paths.segment(self.segment_of(&kept.list, leaf)?, SegmentPart::Salts);
         let found = SaltsFile::find(&bytes, leaf)
             .map_err(|damage| FileError::damage(&path, damage.offset, damage.problem))?;
         found.ok_or(ReadError::SaltsMissing { leaf, path })
@@ -222,15 +236,18 @@ impl Reader {
     }
 
     fn block_holding(&self, leaf: u64) -> Result<Arc<Block>, ReadError> {
-        let id = self.segment_of(leaf)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = self.segment_of(&kept.list, leaf)?;
         if let Some(block) = kept.blocks.find(|(index, leaves)| *index == id.index && leaves.contains(&leaf))
         {
             return Ok(block);
         }
-        let segment = match kept.segments.find(|key| *key == id.index) {
-            Some(segment) => segment,
-            None => kept.segments.keep(id.index, SegmentFile::open(&self.paths, id, self.size())?, 1),
+        let segment = if let Some(segment) = kept.segments.find(|key| *key == id.index) {
+            segment
+        } else {
+            let open = |id| SegmentFile::open(&self.paths, id, self.size());
+            let segment = self.of_newest(&mut kept.list, leaf, open)?;
+            kept.segments.keep(id.index, segment, 1)
         };
         let missing = || ReadError::BeyondCheckpoint { leaf, size: self.size() };
         let block = segment.read_block(segment.block_holding(leaf).ok_or_else(missing)?)?;
@@ -241,14 +258,29 @@ impl Reader {
         Ok(kept.blocks.keep((id.index, block.leaves()), block, cost))
     }
 
-    fn segment_of(&self, leaf: u64) -> Result<SegmentId, ReadError> {
+    /// Reads a file of the segment that holds `leaf`. Where it is gone, a writer may just have put another generation in
+    /// its place, so the newest one is looked for once more.
+    fn of_newest<T>(
+        &self,
+        list: &mut SegmentList,
+        leaf: u64,
+        read: impl Fn(SegmentId) -> Result<T, FileError>,
+    ) -> Result<T, ReadError> {
+        match read(self.segment_of(list, leaf)?) {
+            Err(error) if error.is_absence() => {
+                *list = SegmentList::read(&self.paths)?;
+                Ok(read(self.segment_of(list, leaf)?)?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn segment_of(&self, list: &SegmentList, leaf: u64) -> Result<SegmentId, ReadError> {
         if leaf >= self.size() {
             return Err(ReadError::BeyondCheckpoint { leaf, size: self.size() });
         }
-        let index = leaf / u64::from(self.segments.leaf_capacity);
-        self.segments
-            .find(index)
-            .ok_or_else(|| ReadError::SegmentMissing { index, folder: self.paths.segments() })
+        let index = leaf / u64::from(list.leaf_capacity);
+        list.find(index).ok_or_else(|| ReadError::SegmentMissing { index, folder: self.paths.segments() })
     }
 }
 
@@ -268,9 +300,17 @@ impl Entry {
         self.block.envelope_bytes(self.position)
     }
 
-    /// The bytes captured, as received except for what was withheld.
-    pub fn captured(&self) -> &[u8] {
+    /// The bytes captured, as received except for what was withheld; `None` once they were erased.
+    pub fn captured(&self) -> Option<&[u8]> {
         self.block.captured(self.position)
+    }
+
+    /// The bytes captured, for whoever cannot go on without them.
+    ///
+    /// # Errors
+    /// [`ReadError::Erased`] once they were erased.
+    pub fn kept(&self) -> Result<&[u8], ReadError> {
+        self.captured().ok_or(ReadError::Erased { leaf: self.leaf })
     }
 
     /// The RFC 6962 hash of its leaf.
@@ -311,13 +351,9 @@ pub(crate) struct SegmentList {
 impl SegmentList {
     /// Lists the folder of segments. Names of other files are left to [`crate::verify`].
     pub(crate) fn read(paths: &LedgerPaths) -> Result<Self, FileError> {
-        let mut list = Self { newest: BTreeMap::new(), leaf_capacity: SEGMENT_LEAVES };
-        for path in list_folder(paths.disk(), &paths.segments())? {
-            if let Some((id, _)) = SegmentId::parse(&path) {
-                let newest = list.newest.entry(id.index).or_insert(id.generation);
-                *newest = id.generation.max(*newest);
-            }
-        }
+        let files = list_folder(paths.disk(), &paths.segments())?;
+        let newest = newest_generations(files.iter().filter_map(|path| SegmentId::parse(path)));
+        let mut list = Self { newest, leaf_capacity: SEGMENT_LEAVES };
         // Every segment of a ledger has the same capacity. Where there is but one, its header may be torn and nothing
         // in it acknowledged; if it is damaged instead, whoever reads an entry meets the error again.
         if let Some(first) = list.find(0) {
@@ -359,6 +395,24 @@ pub(crate) fn read_if_present(disk: &Disk, path: &Path) -> Result<Option<Vec<u8>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::read(path, error)),
     }
+}
+
+/// The generation of each segment that counts: the highest of which both files are there. A crash while the next one
+/// takes its place leaves one file of it. Where no generation has both, it is the highest.
+pub(crate) fn newest_generations(
+    files: impl Iterator<Item = (SegmentId, SegmentPart)>,
+) -> BTreeMap<u32, u32> {
+    let mut parts: BTreeMap<SegmentId, u8> = BTreeMap::new();
+    for (id, _) in files {
+        *parts.entry(id).or_default() += 1;
+    }
+    let mut newest: BTreeMap<u32, (bool, u32)> = BTreeMap::new();
+    for (id, count) in parts {
+        let found = (count == 2, id.generation);
+        let best = newest.entry(id.index).or_insert(found);
+        *best = found.max(*best);
+    }
+    newest.into_iter().map(|(index, (_, generation))| (index, generation)).collect()
 }
 
 /// Paths in a folder, sorted.

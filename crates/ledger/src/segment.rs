@@ -38,7 +38,7 @@ const MAX_BLOCK_RAW_BYTES: usize = MAX_RECORD_BYTES + MAX_ENVELOPE_BYTES + ENTRY
 /// zstd's bound for input that does not compress: an eighth per mille and a constant.
 const MAX_BLOCK_STORED_BYTES: usize = MAX_BLOCK_RAW_BYTES + (MAX_BLOCK_RAW_BYTES >> 8) + 1024;
 
-/// Length that marks an erased record in a later generation of a segment; not written by this version.
+/// Length that marks an entry whose bytes were erased. No record is that long.
 const ERASED_LENGTH: u32 = u32::MAX;
 
 const ZSTD_LEVEL: i32 = 1;
@@ -91,7 +91,8 @@ pub(crate) struct Block {
 struct BlockEntry {
     envelope: Envelope,
     envelope_bytes: Range<usize>,
-    captured: Range<usize>,
+    /// `None` once erased.
+    captured: Option<Range<usize>>,
 }
 
 /// Collects entries into blocks, ready to be written at the end of a segment.
@@ -258,9 +259,9 @@ impl Block {
         &self.raw[self.entries[position].envelope_bytes.clone()]
     }
 
-    /// Captured bytes of the entry at `position`.
-    pub(crate) fn captured(&self, position: usize) -> &[u8] {
-        &self.raw[self.entries[position].captured.clone()]
+    /// Captured bytes of the entry at `position`; `None` once erased.
+    pub(crate) fn captured(&self, position: usize) -> Option<&[u8]> {
+        self.entries[position].captured.clone().map(|captured| &self.raw[captured])
     }
 
     /// Decompressed bytes held, for caches that bound themselves.
@@ -279,15 +280,11 @@ impl BlockEntry {
             .map_err(|source| FormatProblem::Envelope { leaf, source })?;
         let length = cursor.u32()?;
         if length == ERASED_LENGTH {
-            return Err(FormatProblem::Limit {
-                what: "length of a record (the mark of an erased one is unknown to this version)",
-                limit: MAX_RECORD_BYTES as u64,
-                found: u64::from(length),
-            });
+            return Ok(Self { envelope, envelope_bytes, captured: None });
         }
         let start = cursor.position();
         cursor.take(length as usize)?;
-        Ok(Self { envelope, envelope_bytes, captured: start..cursor.position() })
+        Ok(Self { envelope, envelope_bytes, captured: Some(start..cursor.position()) })
     }
 }
 
@@ -299,16 +296,27 @@ impl BlockEncoder {
 
     /// Adds one entry, which becomes leaf `leaf`. Blocks are numbered by position in `out`, from `out_offset` on.
     pub(crate) fn push(&mut self, entry: &EntryBytes<'_>, out: &mut BlockSink<'_>) -> io::Result<()> {
-        let length = ENTRY_LENGTHS_BYTES + entry.envelope.len() + entry.captured.len();
+        let captured = entry.captured.map_or(0, <[u8]>::len);
+        let length = ENTRY_LENGTHS_BYTES + entry.envelope.len() + captured;
         if self.count > 0 && self.raw.len() + length > BLOCK_TARGET_BYTES {
             self.flush(out)?;
         }
-        for bytes in [entry.envelope, entry.captured] {
-            self.raw.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-            self.raw.extend_from_slice(bytes);
+        self.put(entry);
+        Ok(())
+    }
+
+    /// Adds one entry to the block in progress, however large that gets.
+    pub(crate) fn put(&mut self, entry: &EntryBytes<'_>) {
+        self.raw.extend_from_slice(&(entry.envelope.len() as u32).to_be_bytes());
+        self.raw.extend_from_slice(entry.envelope);
+        match entry.captured {
+            Some(captured) => {
+                self.raw.extend_from_slice(&(captured.len() as u32).to_be_bytes());
+                self.raw.extend_from_slice(captured);
+            }
+            None => self.raw.extend_from_slice(&ERASED_LENGTH.to_be_bytes()),
         }
         self.count += 1;
-        Ok(())
     }
 
     /// Closes the block in progress, if any.
@@ -340,7 +348,8 @@ impl BlockEncoder {
 /// The bytes of one entry.
 pub(crate) struct EntryBytes<'a> {
     pub(crate) envelope: &'a [u8],
-    pub(crate) captured: &'a [u8],
+    /// `None` for an entry whose bytes were erased.
+    pub(crate) captured: Option<&'a [u8]>,
 }
 
 /// Where encoded blocks go.
@@ -427,7 +436,7 @@ mod tests {
         let mut sink = BlockSink { encoded: &mut encoded, file_offset: 0, next_leaf: first_leaf };
         for (captured, leaf) in records.iter().zip(first_leaf..) {
             let envelope = envelope_bytes(leaf);
-            blocks.push(&EntryBytes { envelope: &envelope, captured }, &mut sink).unwrap();
+            blocks.push(&EntryBytes { envelope: &envelope, captured: Some(captured) }, &mut sink).unwrap();
         }
         blocks.flush(&mut sink).unwrap();
         encoded
@@ -462,7 +471,7 @@ mod tests {
         for (record, leaf) in records.iter().zip(7..) {
             let block = blocks.iter().find(|block| block.leaves().contains(&leaf)).unwrap();
             let position = (leaf - block.leaves().start) as usize;
-            assert_eq!(block.captured(position), record);
+            assert_eq!(block.captured(position), Some(record.as_slice()));
             assert_eq!(block.envelope_bytes(position), envelope_bytes(leaf));
             assert_eq!(block.envelope(position).received_at, leaf.cast_signed());
         }

@@ -22,6 +22,8 @@ pub(crate) struct SegmentFile {
     pub(crate) blocks: Vec<BlockRef>,
     /// Where the last of `blocks` ends.
     pub(crate) blocks_end: u64,
+    /// Leaf after the last of `blocks`.
+    pub(crate) end_leaf: u64,
     file: Box<dyn OpenFile>,
 }
 
@@ -79,12 +81,19 @@ impl SegmentFile {
         let path = paths.segment(id, SegmentPart::Blocks);
         let file = paths.disk().open(&path).map_err(|error| FileError::read(&path, error))?;
         let header = FileHeader { kind: FileKind::Segment, index: id.index, generation: 0, leaf_capacity: 0 };
-        let mut segment =
-            Self { path, header, blocks: Vec::new(), blocks_end: FILE_HEADER_BYTES as u64, file };
+        let mut segment = Self {
+            path,
+            header,
+            blocks: Vec::new(),
+            blocks_end: FILE_HEADER_BYTES as u64,
+            end_leaf: 0,
+            file,
+        };
         let bytes = segment.read_at(0, FILE_HEADER_BYTES, "the segment header")?;
         segment.header = FileHeader::decode(FileKind::Segment, &bytes)
             .and_then(|header| check_identity(header, id))
             .map_err(|problem| FileError::damage(&segment.path, 0, problem))?;
+        segment.end_leaf = segment.header.first_leaf();
         Ok(segment)
     }
 
@@ -105,6 +114,7 @@ impl SegmentFile {
             .and_then(|blocks| self.check_order(blocks, offset))
             .map_err(|problem| FileError::damage(&self.path, offset, problem))?;
         self.blocks_end = offset;
+        self.end_leaf = self.header.end_leaf();
         Ok(())
     }
 
@@ -149,6 +159,7 @@ impl SegmentFile {
             self.blocks.push(BlockRef { first_leaf: next_leaf, offset: self.blocks_end });
             self.blocks_end += header.total_bytes();
             next_leaf = header.end_leaf();
+            self.end_leaf = next_leaf;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod altered;
 mod anchors;
 mod crash;
+mod erasure;
 mod fixture;
 mod group_commit;
 mod layouts;

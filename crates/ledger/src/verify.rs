@@ -4,6 +4,7 @@
 //! nothing and repairs nothing, and it never stops at the first problem. What it cannot know: whether a record was
 //! true, or ever reached the ledger; whether anchor and ledger were put back together (a witness knows).
 
+mod erasures;
 mod inventory;
 mod segments;
 mod tiles;
@@ -23,6 +24,8 @@ use crate::hash::Hash;
 use crate::note::VerifierKey;
 use crate::paths::{LedgerPaths, SegmentId};
 use crate::read::read_if_present;
+use crate::tombstone::{Tombstone, TombstoneError};
+use crate::verify::erasures::{LeafSet, check_erasures};
 use crate::verify::inventory::Inventory;
 use crate::verify::segments::{SegmentCheck, check_segment};
 use crate::verify::tiles::TreeCheck;
@@ -62,6 +65,8 @@ pub struct Counts {
     pub entries: BTreeMap<Kind, u64>,
     /// Entries that are durable but beyond the checkpoint.
     pub entries_uncommitted: u64,
+    /// Entries whose bytes were erased.
+    pub erased: u64,
     /// Captured bytes.
     pub captured_bytes: u64,
     /// Segments.
@@ -169,6 +174,31 @@ pub enum Cause {
         /// Hash in the tile.
         found: Hash,
     },
+    /// The bytes of a tombstone are none.
+    #[error("is a tombstone that cannot be read")]
+    Tombstone(#[source] TombstoneError),
+    /// Bytes were destroyed, and nothing in the ledger says by whose authority.
+    #[error("was erased, with all up to leaf {end}, and no tombstone says so")]
+    ErasedWithoutTombstone {
+        /// Leaf behind the last one.
+        end: u64,
+    },
+    /// A tombstone says that bytes were destroyed, and they are there.
+    #[error(
+        "is there, with all up to leaf {end}, though the tombstone at leaf {tombstone} says that it was erased"
+    )]
+    NotErased {
+        /// Leaf behind the last one.
+        end: u64,
+        /// Leaf of the tombstone.
+        tombstone: u64,
+    },
+    /// The mark of an erasure that is under way is damaged.
+    #[error("does not say which erasure is under way")]
+    Mark,
+    /// What an erasure that was cut off left: bytes that should be gone, or a generation that was not finished.
+    #[error("was left by an erasure that was cut off; opening the ledger for writing removes it")]
+    Leftover,
     /// An entry refers to one that is not before it or of another kind.
     #[error("refers to leaf {reference}, which is no earlier {expected}")]
     Reference {
@@ -223,6 +253,8 @@ pub fn verify(paths: &LedgerPaths, key: &VerifierKey, progress: &(dyn Fn(Progres
         counts: Counts::default(),
         streams: BTreeSet::new(),
         objects: BTreeSet::new(),
+        erased: LeafSet::default(),
+        tombstones: BTreeMap::new(),
         next_leaf: 0,
     };
     check_segments(&scope, &segments, |check| merge.add(check, &mut inventory, &mut problems));
@@ -232,6 +264,7 @@ pub fn verify(paths: &LedgerPaths, key: &VerifierKey, progress: &(dyn Fn(Progres
         problems.push(&paths.published_checkpoint(), Place::File, cause);
     }
     merge.tree.finish(&mut merge.counts, &mut inventory, &mut problems);
+    check_erasures(paths, &merge.erased, &merge.tombstones, &mut problems);
     inventory.check_rest(committed, durable, &mut problems);
     report.counts = merge.counts;
     report.counts.entries_uncommitted = durable.saturating_sub(committed);
@@ -390,6 +423,8 @@ struct Merge<'a> {
     counts: Counts,
     streams: BTreeSet<u64>,
     objects: BTreeSet<u64>,
+    erased: LeafSet,
+    tombstones: BTreeMap<u64, Tombstone>,
     /// Leaf after the last acknowledged one seen.
     next_leaf: u64,
 }
@@ -403,6 +438,8 @@ impl Merge<'_> {
         self.counts.add(&check.counts);
         self.streams.extend(&check.streams);
         self.objects.extend(&check.objects);
+        self.erased.append(&check.erased);
+        self.tombstones.extend(check.tombstones);
         let references = [
             (&check.stream_references, &self.streams, Kind::Stream),
             (&check.object_references, &self.objects, Kind::Object),
@@ -431,6 +468,7 @@ impl Counts {
         for (kind, count) in &other.entries {
             *self.entries.entry(*kind).or_default() += count;
         }
+        self.erased += other.erased;
         self.captured_bytes += other.captured_bytes;
         self.segments += other.segments;
         self.blocks += other.blocks;

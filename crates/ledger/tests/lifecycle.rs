@@ -73,9 +73,12 @@ fn entries_come_back_with_proofs_after_a_clean_close() {
             1 => "an object",
             leaf => &texts[leaf as usize - 2],
         };
-        assert_eq!((entry.leaf(), entry.captured()), (leaf, expected.as_bytes()));
+        assert_eq!((entry.leaf(), entry.captured()), (leaf, Some(expected.as_bytes())));
         let salts = reader.salts(leaf).unwrap();
-        assert_eq!(entry.envelope().captured, commit_captured(&salts.captured.unwrap(), entry.captured()));
+        assert_eq!(
+            entry.envelope().captured,
+            commit_captured(&salts.captured.unwrap(), entry.captured().unwrap())
+        );
         let received = salts.received.map(|salt| commit_received(&salt, b"with a secret"));
         assert_eq!((entry.envelope().received, entry.envelope().withheld()), (received, leaf == 7));
         let proof = reader.inclusion_proof(leaf).unwrap();
@@ -84,7 +87,7 @@ fn entries_come_back_with_proofs_after_a_clean_close() {
         seen += 1;
     }
     assert_eq!(seen, 1002);
-    assert_eq!(reader.entry(1001).unwrap().captured(), texts[999].as_bytes());
+    assert_eq!(reader.entry(1001).unwrap().captured(), Some(texts[999].as_bytes()));
     let consistency = reader.consistency_proof(2).unwrap();
     verify_consistency(old.checkpoint().tree_head(), new.checkpoint().tree_head(), &consistency).unwrap();
 }
@@ -106,7 +109,7 @@ fn what_cannot_be_appended_changes_nothing() {
     assert_eq!(ledger.append(&[record(&large[1..])]).unwrap(), 0..1);
     ledger.checkpoint().unwrap();
     let reader = ledger.reader().unwrap();
-    assert_eq!(reader.entry(0).unwrap().captured().len(), MAX_RECORD_BYTES);
+    assert_eq!(reader.entry(0).unwrap().captured().unwrap().len(), MAX_RECORD_BYTES);
     assert!(matches!(reader.entry(1), Err(ReadError::BeyondCheckpoint { leaf: 1, size: 1 })));
     assert!(reader.entries(0..2).nth(1).unwrap().is_err());
 }

@@ -67,6 +67,7 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
     let checked = [
         ("entries", counts.entries.values().sum::<u64>()),
         ("commitments", counts.salts),
+        ("erased", counts.erased),
         ("captured_bytes", counts.captured_bytes),
         ("segments", counts.segments),
         ("blocks", counts.blocks),

@@ -169,6 +169,8 @@ impl Rereader {
         outlines: &mut Outlines,
     ) -> Result<Folded, ascribe_ledger::ReadError> {
         let envelope = entry.envelope();
+        // Of what was erased the store keeps nothing, as if it had never been more than a leaf.
+        let Some(captured) = entry.captured() else { return Ok(Folded::Other) };
         let span = envelope.span.unwrap_or(ascribe_ledger::Span { offset: 0, length: 0 });
         Ok(match envelope.kind {
             Kind::Record => Folded::Record {
@@ -183,18 +185,18 @@ impl Rereader {
             Kind::Reject => Folded::Reject {
                 object: envelope.object,
                 span,
-                reason: reject_reason(entry.captured()),
+                reason: reject_reason(captured),
                 withheld_values: withheld_in(entry),
             },
-            Kind::Object => match serde_json::from_slice::<ObjectEntry>(entry.captured()) {
+            Kind::Object => match serde_json::from_slice::<ObjectEntry>(captured) {
                 Ok(object) => Folded::Object { object: envelope.object, entry: object },
                 Err(_) => Folded::Other, // Written by a later version: the ledger keeps it, this store cannot show it.
             },
-            Kind::Stream => match serde_json::from_slice::<StreamEntry>(entry.captured()) {
+            Kind::Stream => match serde_json::from_slice::<StreamEntry>(captured) {
                 Ok(stream) => Folded::Stream(stream),
                 Err(_) => Folded::Other,
             },
-            Kind::Config => match serde_json::from_slice::<ConfigEntry>(entry.captured()) {
+            Kind::Config => match serde_json::from_slice::<ConfigEntry>(captured) {
                 Ok(config) => Folded::Config(config.name()),
                 Err(_) => Folded::Other,
             },
@@ -202,16 +204,17 @@ impl Rereader {
         })
     }
 
-    /// The events of a record entry, parsed again from its captured bytes.
+    /// The events of a record entry, parsed again from its captured bytes; none once those were erased.
     pub fn events(
         &mut self,
         reader: &Reader,
         entry: &ascribe_ledger::Entry,
     ) -> Result<Vec<ascribe_model::Event>, ascribe_ledger::ReadError> {
+        let Some(captured) = entry.captured() else { return Ok(Vec::new()) };
         let scope = self.scope_of(reader, entry.envelope().object)?;
         let context = Context { scope: scope.as_deref() };
         // A record that was captured by a version that could read it stays in the ledger, without events here.
-        Ok(self.captured.events(entry.captured(), &context).unwrap_or_default())
+        Ok(self.captured.events(captured, &context).unwrap_or_default())
     }
 
     fn scope_of(
@@ -224,7 +227,7 @@ impl Rereader {
             return Ok(scope.clone());
         }
         let opening = reader.entry(leaf)?;
-        let scope = match serde_json::from_slice(opening.captured()) {
+        let scope = match serde_json::from_slice(opening.kept()?) {
             Ok(ObjectEntry::Opened { scope, .. }) => scope,
             _ => None,
         };
@@ -242,7 +245,7 @@ fn reject_reason(captured: &[u8]) -> String {
 }
 
 fn withheld_in(entry: &ascribe_ledger::Entry) -> Vec<WithheldValue> {
-    if entry.envelope().withheld() { withheld_values(entry.captured()) } else { Vec::new() }
+    entry.captured().filter(|_| entry.envelope().withheld()).map(withheld_values).unwrap_or_default()
 }
 
 fn push<'b>(

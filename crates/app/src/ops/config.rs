@@ -55,5 +55,6 @@ pub fn frozen_clocks(store: &Store, reader: &Reader) -> Result<Vec<SkewFact>, Co
 /// The configuration that one entry recorded.
 pub fn config_at(reader: &Reader, leaf: u64) -> Result<ConfigEntry, ConfigReadError> {
     let entry = reader.proven_entry(leaf).map_err(ConfigReadError::Ledger)?;
-    serde_json::from_slice(entry.captured()).map_err(|source| ConfigReadError::Form { leaf, source })
+    serde_json::from_slice(entry.kept().map_err(ConfigReadError::Ledger)?)
+        .map_err(|source| ConfigReadError::Form { leaf, source })
 }

@@ -17,7 +17,7 @@ use ascribe_bundle::{
     AnswerPart, AnswerPremises, BundleWriter, Check, Counted, Earlier, EntryPart, Manifest, Opened, Parser,
     RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
 };
-use ascribe_ledger::SignedCheckpoint;
+use ascribe_ledger::{ReadError, SignedCheckpoint};
 use ascribe_model::{Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
 
 use super::OpenEvidence;
@@ -484,13 +484,19 @@ fn write<W: std::io::Write>(plan: &Plan<'_>, output: W) -> Result<Sealed<W>, Exp
     let mut next = 0;
     for (leaf, why) in plan.selected {
         let entry = reader.entry(*leaf)?;
-        let opened = reader.salts(*leaf)?.captured;
+        let opened = match entry.captured() {
+            Some(captured) => {
+                let salt = reader.salts(*leaf)?.captured.ok_or(ReadError::NotCommitted { leaf: *leaf })?;
+                Some(Opened { salt, captured: captured.to_vec() })
+            }
+            None => None, // It was erased: its envelope is proven, and there is nothing to open.
+        };
         writer.entry(&EntryPart {
             leaf: *leaf,
             why: *why,
             gap: reader.gap_hashes(next..*leaf)?,
             envelope: entry.envelope_bytes().to_vec(),
-            opened: opened.map(|salt| Opened { salt, captured: entry.captured().to_vec() }),
+            opened,
         })?;
         next = leaf + 1;
     }

@@ -127,7 +127,7 @@ pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
     let sightings =
         u64::from(is_stored) + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
     let entry = evidence.reader.proven_entry(leaf)?;
-    let body = shown(&evidence, asked, &event, entry.captured(), sightings);
+    let body = shown(&evidence, asked, &event, entry.kept()?, sightings);
     let mut answer = finished(&evidence, body);
     for found in &mut answer.proof.evidence {
         prove(&evidence, found)?;
@@ -273,7 +273,7 @@ fn first_leaf(evidence: &OpenEvidence, event: &Event) -> Result<(u64, bool), Que
 fn entry_words(evidence: &OpenEvidence, leaf: u64) -> Result<String, QuestionError> {
     let entry = evidence.reader.proven_entry(leaf)?;
     let kind = entry.envelope().kind.name();
-    let line = entry.captured().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = entry.kept()?.split(|&byte| byte == b'\n').next().unwrap_or_default();
     Ok(match entry.envelope().kind {
         Kind::Reject | Kind::Object | Kind::Stream => {
             format!("a ledger entry of kind {kind}: {}", String::from_utf8_lossy(line))

@@ -109,7 +109,7 @@ pub fn unseal(root: &Path, event: &str, field: &str) -> Result<Unsealed, Redacti
     let found = event_and_leaf(&evidence, event)?;
     let (found, leaf) = found.ok_or_else(|| RedactionError::NoEvent(event.to_owned()))?;
     let entry = evidence.reader.proven_entry(leaf).map_err(QuestionError::from)?;
-    let sealed: Vec<WithheldField> = withheld_fields(entry.captured())
+    let sealed: Vec<WithheldField> = withheld_fields(entry.kept().map_err(QuestionError::from)?)
         .into_iter()
         .filter(|withheld| withheld.kept.as_ref().is_some_and(|(method, _)| method == "sealed"))
         .collect();

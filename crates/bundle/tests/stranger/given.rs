@@ -145,7 +145,7 @@ impl Given {
                 envelope: entry.envelope_bytes().to_vec(),
                 opened: Some(Opened {
                     salt: self.reader.salts(leaf).unwrap().captured.unwrap(),
-                    captured: entry.captured().to_vec(),
+                    captured: entry.kept().unwrap().to_vec(),
                 }),
             });
             next = leaf + 1;

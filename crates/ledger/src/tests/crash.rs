@@ -13,14 +13,14 @@ use crate::tests::fixture::{Fixture, append, key, leaf_hashes, put};
 use crate::{AppendError, Hash, LeafAt, Reader, SignedCheckpoint};
 
 /// Fails one step, and remembers what would survive a loss of power after it.
-struct FailingDisk {
+pub(super) struct FailingDisk {
     fail_at: usize,
     moment: Moment,
     state: Mutex<DiskState>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     /// The step fails and did not happen.
     Before,
     /// The step fails although it happened.
@@ -29,7 +29,7 @@ enum Moment {
 
 /// What a crash leaves of writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaves {
+pub(super) enum Leaves {
     /// The process died and the system lives on.
     Everything,
     /// Power was lost, and nothing had been written back.
@@ -48,8 +48,19 @@ struct DiskState {
 }
 
 impl FailingDisk {
-    fn new(fail_at: usize, moment: Moment) -> Arc<Self> {
+    pub(super) fn new(fail_at: usize, moment: Moment) -> Arc<Self> {
         Arc::new(Self { fail_at, moment, state: Mutex::default() })
+    }
+
+    /// A disk on which everything that the fixture holds is durable already.
+    pub(super) fn knowing(fixture: &Fixture, fail_at: usize, moment: Moment) -> Arc<Self> {
+        let files = fixture.files();
+        let state = DiskState {
+            steps: 0,
+            names: files.iter().map(|(path, _)| path.clone()).collect(),
+            synced: files.into_iter().collect(),
+        };
+        Arc::new(Self { fail_at, moment, state: Mutex::new(state) })
     }
 
     /// The disk as the next process finds it: what was not synced is still not.
@@ -59,12 +70,12 @@ impl FailingDisk {
         Arc::new(Self { fail_at: usize::MAX, moment: Moment::Before, state: Mutex::new(state) })
     }
 
-    fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.state.lock().unwrap().steps
     }
 
     /// Makes the fixture's folders what is left after the crash.
-    fn crash(&self, fixture: &Fixture, leaves: Leaves) {
+    pub(super) fn crash(&self, fixture: &Fixture, leaves: Leaves) {
         let state = self.state.lock().unwrap();
         if leaves == Leaves::Everything {
             return;
@@ -188,7 +199,7 @@ fn read_published(fixture: &Fixture, context: &str) {
     for entry in reader.entries(0..reader.size()) {
         let entry = entry.unwrap_or_else(|error| panic!("{context}: {error}"));
         let leaf = entry.leaf();
-        assert_eq!(entry.captured(), format!("record {leaf}").as_bytes(), "{context}");
+        assert_eq!(entry.captured(), Some(format!("record {leaf}").as_bytes()), "{context}");
         // Enough to need every tile.
         if leaf % 100 != 0 && leaf + 1 != reader.size() {
             continue;
@@ -218,7 +229,11 @@ fn recover(fixture: &Fixture, told: &Told, context: &str) {
     let reader = fixture.reader();
     assert_eq!(reader.size(), ledger.size(), "{context}");
     for leaf in 0..told.acknowledged {
-        assert_eq!(reader.entry(leaf).unwrap().captured(), format!("record {leaf}").as_bytes(), "{context}");
+        assert_eq!(
+            reader.entry(leaf).unwrap().captured(),
+            Some(format!("record {leaf}").as_bytes()),
+            "{context}"
+        );
     }
     for seen in told.checkpoints.iter().filter(|seen| seen.size() > 0) {
         let proof = reader.consistency_proof(seen.size()).unwrap();

@@ -168,7 +168,7 @@ fn assert_holds(fixture: &Fixture, acknowledged: &BTreeMap<u64, String>, context
     let reader = fixture.reader();
     for (leaf, text) in acknowledged {
         let entry = reader.entry(*leaf).unwrap_or_else(|error| panic!("{context}: {error}"));
-        assert_eq!(entry.captured(), text.as_bytes(), "{context}: leaf {leaf}");
+        assert_eq!(entry.captured(), Some(text.as_bytes()), "{context}: leaf {leaf}");
     }
 }
 

@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::damage::FileError;
-use crate::durable::{Disk, FileKind, staged_path};
-use crate::paths::{CHECKPOINT, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart};
+use crate::durable::{Disk, FileKind, STAGED, staged_path};
+use crate::paths::{CHECKPOINT, ERASURE, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart};
+use crate::read::newest_generations;
 use crate::tile::{BundleId, TILE_WIDTH, TileId, TilePath};
 use crate::tree::hashes_at_level;
 use crate::verify::{Cause, Place, Problems};
@@ -26,8 +27,11 @@ impl Inventory {
         inventory.list(&paths.ledger, problems);
         inventory.take(LOCK);
         inventory.take(CHECKPOINT);
-        // A publication under way, or one that a crash interrupted: opening the ledger removes it.
-        inventory.take(&staged_path(Path::new(CHECKPOINT)).to_string_lossy());
+        inventory.take(ERASURE);
+        // A replacement under way, or one that a crash interrupted: opening the ledger removes it.
+        for name in [CHECKPOINT, ERASURE] {
+            inventory.take(&staged_path(Path::new(name)).to_string_lossy());
+        }
         inventory
     }
 
@@ -38,22 +42,26 @@ impl Inventory {
 
     /// Accounts for the files of segments and returns the newest generation of each, in order. Reports gaps.
     pub(super) fn take_segments(&mut self, problems: &mut Problems) -> Vec<SegmentId> {
-        let mut ids = BTreeSet::new();
         let prefix = format!("{SEGMENTS}/");
-        for name in self.names.range(prefix.clone()..) {
-            let Some(file) = name.strip_prefix(&prefix) else { break };
-            if let Some((id, _)) = SegmentId::parse(Path::new(file)) {
-                ids.insert(id);
-            }
-        }
-        let ids: Vec<SegmentId> = ids.into_iter().collect();
-        let newest = |id: &SegmentId| {
-            !ids.iter().any(|other| other.index == id.index && other.generation > id.generation)
-        };
-        let ids: Vec<SegmentId> = ids.iter().copied().filter(newest).collect();
+        let names: Vec<String> = self
+            .names
+            .range(prefix.clone()..)
+            .take_while(|name| name.starts_with(&prefix))
+            .cloned()
+            .collect();
+        let files = names.iter().filter_map(|name| SegmentId::parse(Path::new(name)));
+        let newest = newest_generations(files);
+        let ids: Vec<SegmentId> =
+            newest.into_iter().map(|(index, generation)| SegmentId { index, generation }).collect();
         for id in &ids {
             self.take(&prefixed(*id, SegmentPart::Blocks));
             self.take(&prefixed(*id, SegmentPart::Salts));
+        }
+        for name in names {
+            let finished = name.strip_suffix(STAGED).unwrap_or(&name);
+            if SegmentId::parse(Path::new(finished)).is_some() && self.take(&name) {
+                problems.push(&self.root.join(&name), Place::File, Cause::Leftover);
+            }
         }
         let mut expected = 0;
         for id in &ids {

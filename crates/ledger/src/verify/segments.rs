@@ -13,6 +13,8 @@ use crate::salts::{SaltsChunk, SaltsFile, SaltsTail};
 use crate::segment::{Block, BlockRef, encode_footer, require};
 use crate::segment_file::{SegmentFile, read_salts};
 use crate::tile::{BundleId, TILE_WIDTH, decode_bundle};
+use crate::tombstone::Tombstone;
+use crate::verify::erasures::LeafSet;
 use crate::verify::{Cause, Counts, Place, Problems, Scope};
 
 /// What one segment holds, and what is wrong with it.
@@ -28,6 +30,10 @@ pub(super) struct SegmentCheck {
     pub(super) stream_references: BTreeMap<u64, u64>,
     /// Leaves referred to as objects, each with the first leaf that does.
     pub(super) object_references: BTreeMap<u64, u64>,
+    /// Leaves whose bytes were erased.
+    pub(super) erased: LeafSet,
+    /// Tombstones, by leaf.
+    pub(super) tombstones: BTreeMap<u64, Tombstone>,
     /// Names of the entry bundles compared.
     pub(super) files_checked: Vec<String>,
     pub(super) counts: Counts,
@@ -230,9 +236,35 @@ impl SegmentCheck {
             self.put_leaf_hash(leaf, bytes);
             envelopes.read.insert(leaf, bytes.to_vec());
             *self.counts.entries.entry(envelope.kind).or_default() += 1;
-            self.counts.captured_bytes += block.captured(position).len() as u64;
             self.note_references(leaf, envelope);
-            self.check_commitment(leaf, &Committed { envelope, captured: block.captured(position) }, of);
+            let captured = block.captured(position);
+            if let Some(captured) = captured {
+                self.counts.captured_bytes += captured.len() as u64;
+            } else {
+                self.counts.erased += 1;
+                self.erased.insert(leaf);
+            }
+            if envelope.kind == Kind::Tombstone {
+                self.note_tombstone(leaf, captured);
+            }
+            self.check_commitment(leaf, &Committed { envelope, captured }, of);
+        }
+    }
+
+    fn note_tombstone(&mut self, leaf: u64, captured: Option<&[u8]>) {
+        // That a tombstone itself was erased shows in there being none for it.
+        match captured.map(Tombstone::parse) {
+            Some(Ok(tombstone)) => {
+                if let Some(last) = tombstone.erased.last().filter(|last| last.end > leaf) {
+                    let cause = Cause::Reference { reference: last.end - 1, expected: "entry" };
+                    self.problems.push(&self.path, Place::Leaf(leaf), cause);
+                }
+                self.tombstones.insert(leaf, tombstone);
+            }
+            Some(Err(error)) => {
+                self.problems.push(&self.path, Place::Leaf(leaf), Cause::Tombstone(error));
+            }
+            None => {}
         }
     }
 
@@ -259,7 +291,8 @@ impl SegmentCheck {
     }
 
     fn check_commitment(&mut self, leaf: u64, committed: &Committed<'_>, of: &SaltsOf<'_>) {
-        let expected = 1 + u64::from(committed.envelope.withheld());
+        let expected =
+            if committed.captured.is_some() { 1 + u64::from(committed.envelope.withheld()) } else { 0 };
         if leaf >= of.salts.chunks.last().map_or(self.first_leaf, SaltsChunk::end_leaf) {
             // The salts file ends before this leaf, which has been reported once.
             return;
@@ -268,13 +301,14 @@ impl SegmentCheck {
         let found = salts
             .map_or(0, |salts| u64::from(salts.captured.is_some()) + u64::from(salts.received.is_some()));
         let captured_salt = salts.and_then(|salts| salts.captured);
-        match captured_salt {
-            Some(salt) if found == expected => {
+        match (captured_salt, committed.captured) {
+            (Some(salt), Some(captured)) if found == expected => {
                 self.counts.salts += 1;
-                if commit_captured(&salt, committed.captured) != committed.envelope.captured {
+                if commit_captured(&salt, captured) != committed.envelope.captured {
                     self.problems.push(&self.path, Place::Leaf(leaf), Cause::Commitment);
                 }
             }
+            (None, None) if found == expected => {}
             _ => self.problems.push(of.path, Place::Leaf(leaf), Cause::Salts { expected, found }),
         }
     }
@@ -339,7 +373,8 @@ impl SegmentCheck {
 /// An envelope and the bytes that it commits to.
 struct Committed<'a> {
     envelope: &'a Envelope,
-    captured: &'a [u8],
+    /// `None` once erased.
+    captured: Option<&'a [u8]>,
 }
 
 /// A salts file and its name.
