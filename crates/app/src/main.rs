@@ -1,5 +1,6 @@
 //! **Who asks?** The program `ascribe`: parse, run, exit code.
 
+mod access;
 mod capture;
 mod causes;
 mod cli;

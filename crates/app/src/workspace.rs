@@ -10,6 +10,7 @@
 //! <evidence>/sealed/          sealed values, which can be erased
 //! <evidence>/ledger/          ground: docs/formats/ledger.md
 //! <evidence>/anchor/          the last checkpoint signed, kept apart
+//! <evidence>/access/          who asked what: docs/access.md
 //! <evidence>/store/           derived: docs/formats/store.md
 //! <evidence>/fold.lock        held by whoever folds the ledger into the store
 //! ```
@@ -22,6 +23,7 @@ use std::time::Duration;
 use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
 
+use crate::access::AccessPlace;
 use crate::capture;
 use crate::enrichment::{Enrichment, EnrichmentError};
 
@@ -55,6 +57,24 @@ pub struct Settings {
     /// How others are reached.
     #[serde(default, skip_serializing_if = "NetworkSettings::is_default")]
     pub network: NetworkSettings,
+    /// How accesses are recorded.
+    #[serde(default, skip_serializing_if = "AccessSettings::is_default")]
+    pub access: AccessSettings,
+}
+
+/// `[access]` of `ascribe.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    /// Whether a command that cannot be recorded is refused, rather than answered with a note that says so.
+    #[serde(default)]
+    pub required: bool,
+}
+
+impl AccessSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[enrichment]` of `ascribe.toml`.
@@ -197,6 +217,7 @@ impl Workspace {
             anchor: default_anchor(),
             enrichment: EnrichmentSettings::default(),
             network: NetworkSettings::default(),
+            access: AccessSettings::default(),
         };
         let workspace = Self { root: root.to_owned(), settings };
         let keys = root.join("keys");
@@ -231,7 +252,11 @@ impl Workspace {
              # How others are reached, such as witnesses.\n\
              # [network]\n\
              # proxy = \"http://proxy.example.com:3128\"\n\
-             # roots = \"roots.pem\"\n",
+             # roots = \"roots.pem\"\n\
+             \n\
+             # Whether a question that cannot be recorded (docs/access.md) is refused.\n\
+             # [access]\n\
+             # required = true\n",
             self.settings.origin,
             self.settings.anchor.to_string_lossy()
         );
@@ -243,17 +268,17 @@ impl Workspace {
         &self.settings
     }
 
-    /// Whether the settings name the anchor's folder, rather than leaving it at its default.
+    /// Whether the settings name something, rather than leaving it at its default.
     ///
     /// # Errors
     /// [`WorkspaceError`] when the settings cannot be read again.
-    pub fn states_anchor(&self) -> Result<bool, WorkspaceError> {
+    pub fn states(&self, name: &str) -> Result<bool, WorkspaceError> {
         let path = self.root.join(SETTINGS_FILE);
         let text = fs::read_to_string(&path)
             .map_err(|source| WorkspaceError::File { path: shown(&path), source })?;
         let table: toml::Table = toml::from_str(&text)
             .map_err(|source| WorkspaceError::Settings { path: shown(&path), source: Box::new(source) })?;
-        Ok(table.contains_key("anchor"))
+        Ok(table.contains_key(name))
     }
 
     /// Folders of the ledger and its anchor.
@@ -267,6 +292,11 @@ impl Workspace {
     /// [`EnrichmentError`] when a file cannot be used.
     pub fn enrichment(&self) -> Result<Enrichment, EnrichmentError> {
         Enrichment::read(&self.root, &self.settings.enrichment.files)
+    }
+
+    /// Where it is kept who asked what.
+    pub fn access(&self) -> AccessPlace {
+        AccessPlace::new(&self.root, &self.settings.origin)
     }
 
     /// Folder of the store.

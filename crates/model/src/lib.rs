@@ -6,6 +6,7 @@
 //! Field names follow OCSF 1.8 where OCSF has the field. This crate holds words only: no files, no clock, no
 //! network, no parsing of any log format, and nothing about Merkle trees or Parquet.
 
+mod access;
 mod answer;
 mod edge;
 mod entry;
@@ -15,6 +16,7 @@ mod key;
 mod skew;
 mod time;
 
+pub use access::{AccessAsked, AccessBy, AccessEnd, AccessOutcome, AccessRecord, AccessUser};
 pub use answer::{
     AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, AuthorityUse, Basis, BlindKind,
     BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, Element, ElementKind,

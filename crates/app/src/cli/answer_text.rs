@@ -15,13 +15,29 @@ use super::{Asked, Output, csv, identity_text, lifecycle_text, session_text, tim
 pub fn render(asked: &Asked<'_>, answer: &Answer) -> Result<String, serde_json::Error> {
     Ok(match asked.output {
         Output::Table => text(answer),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
-        Output::Jsonl => format!("{}\n", serde_json::to_string(answer)?),
+        Output::Json => format!("{}\n", serde_json::to_string_pretty(&Beside::of(asked, answer))?),
+        Output::Jsonl => format!("{}\n", serde_json::to_string(&Beside::of(asked, answer))?),
         Output::Csv => {
             let rows = rows_of(&answer.body.details, &answer.body.edges);
             csv::table(&rows.header, &rows.rows)
         }
     })
+}
+
+/// An answer with what stands beside it.
+#[derive(serde::Serialize)]
+struct Beside<'a> {
+    #[serde(flatten)]
+    answer: &'a Answer,
+    /// That the access could not be recorded; absent where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<bool>,
+}
+
+impl<'a> Beside<'a> {
+    fn of(asked: &Asked<'_>, answer: &'a Answer) -> Self {
+        Self { answer, recorded: asked.unrecorded.then_some(false) }
+    }
 }
 
 fn text(answer: &Answer) -> String {

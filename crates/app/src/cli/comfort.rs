@@ -82,6 +82,7 @@ pub fn doctor(asked: &Asked<'_>) -> Result<Exit, Failure> {
         Output::Json => {
             let findings: Vec<_> = findings.iter().map(value).collect();
             let whole = json!({ "schema": "ascribe/doctor/v1", "state": worst.word(), "findings": findings });
+            let whole = asked.beside(whole);
             format!("{whole:#}\n")
         }
         Output::Jsonl => {

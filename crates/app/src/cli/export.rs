@@ -96,7 +96,9 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
          ascribe-verify --key KEY {file}\n\n\
          KEY is the line in `keys/ledger.vkey`; hand it over by another way than the file.\n"
     );
-    print(&form(asked.output, &rows, &value, &next))?;
+    asked.told.results(counts.entries.values().sum(), exported.report.head.map(|head| head.size));
+    asked.told.bundle(&seal);
+    print(&form(asked, &rows, &value, &next))?;
     Ok(Exit::Yes)
 }
 

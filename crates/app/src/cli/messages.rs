@@ -36,12 +36,17 @@ pub struct Failure {
 impl Exit {
     /// The process's exit code.
     pub fn code(self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.number())
+    }
+
+    /// The same as a number.
+    pub const fn number(self) -> u8 {
+        match self {
             Self::Yes => 0,
             Self::No => 1,
             Self::Unusable => 2,
             Self::Inconclusive => 5,
-        })
+        }
     }
 
     /// How an answer with this verdict ends.

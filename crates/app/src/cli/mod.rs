@@ -1,5 +1,6 @@
 //! The command line: arguments in, text out. What a command does is in `ops`; here it is only asked and shown.
 
+mod access;
 mod answer_text;
 mod colour;
 mod comfort;
@@ -13,6 +14,7 @@ mod lifecycle_text;
 mod messages;
 mod policy;
 mod questions;
+mod recording;
 mod redactions;
 mod rows;
 mod session_text;
@@ -29,6 +31,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use messages::{Exit, Failure};
+use recording::{Recording, Told, Typed};
 
 /// Turns audit logs into evidence: who acted, under whose authority, on what, until when, and what cannot be seen.
 #[derive(Debug, Parser)]
@@ -46,6 +49,9 @@ pub struct Arguments {
     /// Which of the options were given
     #[arg(skip)]
     given: Given,
+    /// The command as it was typed
+    #[arg(skip)]
+    typed: Typed,
 }
 
 /// Form of a result.
@@ -96,6 +102,8 @@ pub enum Command {
     Show(questions::ShowArguments),
     /// Streams, records, time spans and rejects
     Sources,
+    /// Who asked, exported, verified or disclosed what of this evidence, and when
+    Access(access::AccessArguments),
     /// Write the evidence of one matter to a file that a stranger can check
     Export(export::ExportArguments),
     /// Work on capture policies
@@ -135,33 +143,47 @@ Exit codes:
 
 Details are in `--output json`.";
 
-/// Runs the command that was asked for.
+/// Runs the command that was asked for, and has it recorded: every command passes here.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let asked = Asked { evidence: &arguments.evidence, output: arguments.output, given: arguments.given };
-    match &arguments.command {
-        Command::Init(init) => upkeep::init(&asked, init),
-        Command::Ingest(ingest) => ingest::ingest(&asked, ingest),
-        Command::Who(who) => questions::who(&asked, who),
-        Command::Chain(chain) => questions::chain(&asked, chain),
-        Command::Why(why) => questions::why(&asked, why),
-        Command::Session(session) => questions::session(&asked, session),
-        Command::Timeline(timeline) => questions::timeline(&asked, timeline),
-        Command::Lifecycle(lifecycle) => questions::lifecycle(&asked, lifecycle),
-        Command::Show(show) => questions::show(&asked, show),
-        Command::Sources => questions::sources(&asked),
-        Command::Export(export) => export::export(&asked, export),
-        Command::Policy(policy) => policy::policy(&asked, policy),
-        Command::Redactions(redactions) => redactions::redactions(&asked, redactions),
-        Command::Skew(skew) => skew::skew(&asked, skew),
-        Command::Verify => upkeep::verify(&asked),
-        Command::Rebuild => upkeep::rebuild(&asked),
-        Command::Compact => upkeep::compact(&asked),
-        Command::Doctor => comfort::doctor(&asked),
-        Command::Config(config) => comfort::config(&asked, config),
+    let recording = Recording::begin(&arguments.evidence, &arguments.typed)?;
+    let asked = Asked {
+        evidence: &arguments.evidence,
+        output: arguments.output,
+        given: arguments.given,
+        unrecorded: recording.failed(),
+        told: Told::default(),
+    };
+    let outcome = dispatch(&asked, &arguments.command);
+    recording.end(&asked.told, &outcome);
+    outcome
+}
+
+fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(init) => upkeep::init(asked, init),
+        Command::Ingest(ingest) => ingest::ingest(asked, ingest),
+        Command::Who(who) => questions::who(asked, who),
+        Command::Chain(chain) => questions::chain(asked, chain),
+        Command::Why(why) => questions::why(asked, why),
+        Command::Session(session) => questions::session(asked, session),
+        Command::Timeline(timeline) => questions::timeline(asked, timeline),
+        Command::Lifecycle(lifecycle) => questions::lifecycle(asked, lifecycle),
+        Command::Show(show) => questions::show(asked, show),
+        Command::Sources => questions::sources(asked),
+        Command::Access(access) => access::access(asked, access),
+        Command::Export(export) => export::export(asked, export),
+        Command::Policy(policy) => policy::policy(asked, policy),
+        Command::Redactions(redactions) => redactions::redactions(asked, redactions),
+        Command::Skew(skew) => skew::skew(asked, skew),
+        Command::Verify => upkeep::verify(asked),
+        Command::Rebuild => upkeep::rebuild(asked),
+        Command::Compact => upkeep::compact(asked),
+        Command::Doctor => comfort::doctor(asked),
+        Command::Config(config) => comfort::config(asked, config),
         Command::Completions(completions) => comfort::completions(completions),
         Command::Man(man) => comfort::man(man),
-        Command::TimeQuestions(timing) => timing::time_questions(&asked, timing),
-        Command::Demo(demo) => demo::demo(&asked, demo),
+        Command::TimeQuestions(timing) => timing::time_questions(asked, timing),
+        Command::Demo(demo) => demo::demo(asked, demo),
     }
 }
 
@@ -170,6 +192,22 @@ struct Asked<'a> {
     evidence: &'a std::path::Path,
     output: Output,
     given: Given,
+    /// Whether the access should be recorded and could not be.
+    unrecorded: bool,
+    /// What the command tells of its result.
+    told: Told,
+}
+
+impl Asked<'_> {
+    /// A result with what stands beside it: that the access could not be recorded, if so.
+    fn beside(&self, mut value: serde_json::Value) -> serde_json::Value {
+        if self.unrecorded
+            && let Some(object) = value.as_object_mut()
+        {
+            object.insert("recorded".to_owned(), false.into());
+        }
+        value
+    }
 }
 
 /// Which of the global options were given, rather than left at their defaults.
@@ -188,9 +226,13 @@ impl Given {
 
 /// Reads the arguments of this process. Where they cannot be read, the process ends with a message that says so.
 pub fn arguments() -> Arguments {
-    let matches = Arguments::command().get_matches();
+    let mut program = Arguments::command();
+    let matches = program.get_matches_mut();
     match Arguments::from_arg_matches(&matches) {
-        Ok(arguments) => Arguments { given: Given::of(&matches), ..arguments },
+        Ok(arguments) => {
+            let typed = Typed::of(&matches, &program);
+            Arguments { given: Given::of(&matches), typed, ..arguments }
+        }
         Err(error) => error.format(&mut Arguments::command()).exit(),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn moment(text: &str) -> Result<Timestamp, ascribe_model::ParseTimestampError> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, ascribe_model::ParseTimestampError> {
     text.trim().parse()
 }
 
@@ -132,6 +132,7 @@ pub(super) fn show_answer(asked: &Asked<'_>, answer: &Answer) -> Result<Exit, Fa
     let text = answer_text::render(asked, answer).map_err(|error| {
         Failure::unusable(error, "this is a defect of the program: an answer always has a JSON form")
     })?;
+    asked.told.answer(answer);
     print(&text)?;
     Ok(Exit::of(&answer.body.verdict))
 }

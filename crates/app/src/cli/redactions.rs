@@ -50,7 +50,8 @@ fn unseal(asked: &Asked<'_>, event: &str, field: &str) -> Result<Exit, Failure> 
         "commitment": shown.commitment,
         "salt": shown.salt,
     });
-    print(&upkeep::form(asked.output, &rows, &value, ""))?;
+    asked.told.results(1, Some(shown.size));
+    print(&upkeep::form(asked, &rows, &value, ""))?;
     Ok(Exit::Yes)
 }
 

@@ -31,6 +31,7 @@ pub fn skew(asked: &Asked<'_>, arguments: &SkewArguments) -> Result<Exit, Failur
         "frozen": clocks.frozen,
         "added": clocks.added,
     });
+    let value = asked.beside(value);
     print(&match asked.output {
         Output::Table if table.rows.is_empty() => format!("{}\n", nothing()),
         Output::Table => format!("{}\n{}\n", aligned(&table), said(&clocks)),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::{Asked, Output, csv};
-use crate::ops::{self, StoreState, UpkeepError};
+use crate::ops::{self, AccessState, StoreState, UpkeepError};
 
 /// Problems that are shown one by one; all are in the JSON.
 const PROBLEMS_SHOWN: usize = 50;
@@ -46,7 +46,7 @@ pub fn init(asked: &Asked<'_>, arguments: &InitArguments) -> Result<Exit, Failur
          `{shown}/keys/ledger.key` signs every checkpoint: back it up, and keep it from whoever could want to rewrite the ledger.\n\
          `{shown}/capture.toml` says what is kept of records: now all but secrets.\n"
     );
-    print(&form(asked.output, &rows, &value, &next))?;
+    print(&form(asked, &rows, &value, &next))?;
     Ok(Exit::Yes)
 }
 
@@ -86,6 +86,8 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
     ];
     rows.extend(checked[1..].iter().map(|(what, count)| (*what, count.to_string())));
     rows.push(("store", format!("{store} (derived; not part of the verdict)")));
+    let (access, access_value) = access_words(&verified.access);
+    rows.push(("access ledger", access));
     let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
     let value = json!({
         "schema": "ascribe/verify/v1",
@@ -98,19 +100,59 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         "problems": problems,
         "problems_unlisted": report.problems_unlisted,
         "store": store,
+        "access": access_value,
     });
     let mut more = String::new();
-    if !valid {
-        more.push_str("\nPROBLEMS\n");
-        for problem in problems.iter().take(PROBLEMS_SHOWN) {
-            more.push_str(&format!("  {}\n", line(problem, 600)));
+    more.push_str(&problems_text("PROBLEMS", &problems));
+    if let AccessState::Checked { report, .. } = &verified.access {
+        let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+        more.push_str(&problems_text("PROBLEMS OF THE ACCESS LEDGER", &problems));
+    }
+    asked.told.results(counts.entries.values().sum(), Some(size));
+    asked.told.verdict(if valid { "valid" } else { "invalid" });
+    print(&form(asked, &rows, &value, &more))?;
+    Ok(if valid && verified.access.is_good() { Exit::Yes } else { Exit::No })
+}
+
+fn problems_text(title: &str, problems: &[String]) -> String {
+    let mut text = String::new();
+    if !problems.is_empty() {
+        text.push_str(&format!("\n{title}\n"));
+    }
+    for problem in problems.iter().take(PROBLEMS_SHOWN) {
+        text.push_str(&format!("  {}\n", line(problem, 600)));
+    }
+    if problems.len() > PROBLEMS_SHOWN {
+        text.push_str(&format!("  and {} more\n", problems.len() - PROBLEMS_SHOWN));
+    }
+    text
+}
+
+/// How the access ledger is, as a sentence and as JSON.
+fn access_words(access: &AccessState) -> (String, serde_json::Value) {
+    match access {
+        AccessState::Never => ("no access was ever recorded".to_owned(), serde_json::Value::Null),
+        AccessState::Unusable(why) => {
+            (format!("UNUSABLE: {why}"), json!({ "valid": false, "problems": [why] }))
         }
-        if problems.len() > PROBLEMS_SHOWN {
-            more.push_str(&format!("  and {} more\n", problems.len() - PROBLEMS_SHOWN));
+        AccessState::Checked { report, waiting } => {
+            let valid = report.is_clean();
+            let size = report.checkpoint.as_ref().map_or(0, ascribe_ledger::SignedCheckpoint::size);
+            let root = report.checkpoint.as_ref().map(|checkpoint| checkpoint.root().to_string());
+            let word = if valid { "valid" } else { "INVALID" };
+            let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+            let value = json!({
+                "valid": valid,
+                "size": size,
+                "root": root,
+                "checkpoint": report.checkpoint.as_ref().map(ascribe_ledger::SignedCheckpoint::note),
+                "waiting": waiting,
+                "problems": problems,
+                "problems_unlisted": report.problems_unlisted,
+            });
+            (format!("{word}: {size} accesses; {waiting} not in it yet"), value)
         }
     }
-    print(&form(asked.output, &rows, &value, &more))?;
-    Ok(if valid { Exit::Yes } else { Exit::No })
 }
 
 pub fn rebuild(asked: &Asked<'_>) -> Result<Exit, Failure> {
@@ -119,7 +161,7 @@ pub fn rebuild(asked: &Asked<'_>) -> Result<Exit, Failure> {
     rows.extend(rebuilt.digests.iter().map(|(table, digest)| (table.as_str(), digest.clone())));
     let value =
         json!({ "schema": "ascribe/rebuild/v1", "entries": rebuilt.entries, "digests": rebuilt.digests });
-    print(&form(asked.output, &rows, &value, ""))?;
+    print(&form(asked, &rows, &value, ""))?;
     Ok(Exit::Yes)
 }
 
@@ -133,7 +175,7 @@ pub fn compact(asked: &Asked<'_>) -> Result<Exit, Failure> {
     let rows = [("units made", compacted.made.to_string()), ("units left", left.len().to_string())];
     let value = json!({ "schema": "ascribe/compact/v1", "made": compacted.made, "left": left });
     let more = left.iter().map(|left| format!("  {left}\n")).collect::<Vec<_>>().concat();
-    print(&form(asked.output, &rows, &value, &more))?;
+    print(&form(asked, &rows, &value, &more))?;
     Ok(Exit::Yes)
 }
 
@@ -147,8 +189,37 @@ fn with_causes(problem: &ascribe_ledger::Problem) -> String {
     text
 }
 
+/// How a result is shown.
+pub(super) struct Shown {
+    output: Output,
+    /// Whether the access should be recorded and could not be.
+    unrecorded: bool,
+}
+
+impl From<Output> for Shown {
+    fn from(output: Output) -> Self {
+        Self { output, unrecorded: false }
+    }
+}
+
+impl From<&Asked<'_>> for Shown {
+    fn from(asked: &Asked<'_>) -> Self {
+        Self { output: asked.output, unrecorded: asked.unrecorded }
+    }
+}
+
 /// Rows in the form that was asked for; `more` goes behind the text for people only.
-pub(super) fn form(output: Output, rows: &[(&str, String)], value: &serde_json::Value, more: &str) -> String {
+pub(super) fn form(
+    shown: impl Into<Shown>,
+    rows: &[(&str, String)],
+    value: &serde_json::Value,
+    more: &str,
+) -> String {
+    let Shown { output, unrecorded } = shown.into();
+    let mut value = value.clone();
+    if unrecorded && let Some(object) = value.as_object_mut() {
+        object.insert("recorded".to_owned(), false.into());
+    }
     match output {
         Output::Table => {
             let lines: Vec<String> =

@@ -7,11 +7,13 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use ascribe_ledger::{Reader, SignedCheckpoint, VerifierKey};
+use ascribe_ledger::{LedgerPaths, Reader, SignedCheckpoint, VerifierKey};
 use ascribe_model::{SourceRef, Timestamp};
 use ascribe_store::Store;
 
+use super::access::{count_waiting, hold};
 use super::upkeep::parser_versions;
+use crate::access::is_due;
 use crate::capture::Capture;
 use crate::causes::with_causes;
 use crate::workspace::Workspace;
@@ -78,7 +80,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
     findings.push(look.capture());
     let key = look.workspace.verifier_key();
     match &key {
-        Ok(key) => findings.push(look.ledger(key)),
+        Ok(key) => findings.push(look.ledger("ledger", &look.workspace.ledger_paths(), key)),
         Err(error) => findings.push(broken("ledger", with_causes(error), error.hint().to_owned())),
     }
     findings.push(look.anchor_apart());
@@ -95,6 +97,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
             fix: Some(look.command("verify")),
         }),
     }
+    findings.push(look.access());
     findings
 }
 
@@ -179,8 +182,7 @@ impl Look<'_> {
     }
 
     /// Whether the published checkpoint verifies and agrees with the anchor.
-    fn ledger(&self, key: &VerifierKey) -> Finding {
-        let paths = self.workspace.ledger_paths();
+    fn ledger(&self, what: &'static str, paths: &LedgerPaths, key: &VerifierKey) -> Finding {
         let open = |place: &str, note: &[u8]| {
             SignedCheckpoint::open(note, key)
                 .map_err(|refused| format!("`{place}` is refused: {}", with_causes(&refused)))
@@ -197,22 +199,49 @@ impl Look<'_> {
         };
         let (published, anchor) = match (published, anchor) {
             (Ok(published), Ok(anchor)) => (published, anchor),
-            (Err(why), _) | (_, Err(why)) => return broken("ledger", why, self.command("verify")),
+            (Err(why), _) | (_, Err(why)) => return broken(what, why, self.command("verify")),
         };
         let (size, last) = (published.size(), anchor.size());
         if size > last || (size == last && published.root() != anchor.root()) {
             let why = format!(
                 "its checkpoint over {size} entries is not the one over {last} in the anchor: one of them was put back or rewritten"
             );
-            return broken("ledger", why, self.command("verify"));
+            return broken(what, why, self.command("verify"));
         }
         if size < last {
             let why = format!(
                 "its checkpoint has {size} entries, the anchor {last}: it was put back, or a writer was stopped before it published"
             );
-            return broken("ledger", why, self.command("sources"));
+            return broken(what, why, self.command("sources"));
         }
-        good("ledger", format!("its checkpoint over {size} entries is signed and is the anchor's"))
+        good(what, format!("its checkpoint over {size} entries is signed and is the anchor's"))
+    }
+
+    /// Whether accesses are recorded, and the access ledger is the one that was signed last.
+    fn access(&self) -> Finding {
+        const WHAT: &str = "access ledger";
+        let place = self.workspace.access();
+        if !place.exists() {
+            return advice(WHAT, "no access was ever recorded here".to_owned(), self.command("access"));
+        }
+        // Whoever takes accesses in replaces one checkpoint after the other.
+        let _held = hold(&place);
+        let finding = match place.verifier_key() {
+            Ok(key) => self.ledger(WHAT, &place.ledger_paths(), &key),
+            Err(error) => return broken(WHAT, with_causes(&error), error.hint().to_owned()),
+        };
+        match count_waiting(&place) {
+            Ok(waiting) if finding.state == State::Good => {
+                let why = format!("{}; {waiting} accesses are not in it yet", finding.why);
+                if is_due(&place, self.now) {
+                    advice(WHAT, why, self.command("access"))
+                } else {
+                    good(WHAT, why)
+                }
+            }
+            Err(error) if finding.state == State::Good => unknown(WHAT, with_causes(&error)),
+            _ => finding,
+        }
     }
 
     /// Whether the anchor would survive the ledger being put back.

@@ -1,5 +1,6 @@
 //! One function for each thing that a user can do. They neither print nor speak HTTP.
 
+mod access;
 mod asserted;
 mod config;
 mod demo;
@@ -16,6 +17,7 @@ mod skew;
 mod subject;
 mod upkeep;
 
+pub use access::{AccessError, AccessRequest, AccessState, Accesses, accesses, ending_words};
 pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use doctor::{Finding, State, doctor};
 pub use evidence::OpenEvidence;

@@ -45,6 +45,8 @@ pub struct Unsealed {
     pub salt: String,
     /// The value.
     pub value: String,
+    /// Entries under the checkpoint that it was found at.
+    pub size: u64,
 }
 
 /// What was withheld cannot be told, or shown.
@@ -133,6 +135,7 @@ pub fn unseal(root: &Path, event: &str, field: &str) -> Result<Unsealed, Redacti
         commitment: hexadecimal(&commitment),
         salt: hexadecimal(&opened.salt),
         value: opened.value,
+        size: evidence.reader.size(),
     })
 }
 

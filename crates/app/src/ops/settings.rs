@@ -49,7 +49,7 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
     let path = root.join(SETTINGS_FILE);
     let file = || Origin::File(path.to_string_lossy().into_owned());
     let settings = workspace.settings();
-    let anchor = if workspace.states_anchor()? { file() } else { Origin::Default };
+    let anchor = if workspace.states("anchor")? { file() } else { Origin::Default };
     let capture = Capture::open(root)?;
     let policy = root.join(crate::capture::POLICY_FILE);
     let (policy, policy_origin) = match capture.version() {
@@ -65,6 +65,11 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
         Setting { name: "format", value: settings.format.to_string(), origin: file() },
         Setting { name: "origin", value: settings.origin.clone(), origin: file() },
         Setting { name: "anchor", value: settings.anchor.to_string_lossy().into_owned(), origin: anchor },
+        Setting {
+            name: "access required",
+            value: settings.access.required.to_string(),
+            origin: if workspace.states("access")? { file() } else { Origin::Default },
+        },
         Setting { name: "capture policy", value: policy, origin: policy_origin },
         Setting { name: "proxy", value: proxy.0, origin: proxy.1 },
         Setting { name: "TLS roots", value: roots.0, origin: roots.1 },

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_store::{Compaction, Store, Unfit};
 
+use super::access::{AccessState, check_access};
+use crate::access::AccessLedgerError;
 use crate::ingest::{CatchUpError, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -26,6 +28,8 @@ pub struct Verified {
     pub report: ascribe_ledger::Report,
     /// Whether the store is at the ledger's size, as far as it can be opened; it is derived and not part of the verdict.
     pub store: StoreState,
+    /// How the access ledger is; it is another ledger, and another verdict.
+    pub access: AccessState,
 }
 
 /// How the store stands to the ledger.
@@ -65,6 +69,9 @@ pub enum UpkeepError {
     /// The store cannot be made.
     #[error("cannot make the store")]
     CreateStore(#[source] ascribe_store::CreateError),
+    /// The access ledger cannot be made.
+    #[error(transparent)]
+    Access(AccessLedgerError),
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Ledger(#[from] ascribe_ledger::ReadError),
@@ -109,6 +116,7 @@ pub fn init(root: &Path, origin: &str) -> Result<Initialised, UpkeepError> {
     Ledger::create(&workspace.ledger_paths(), key)
         .map_err(|error| UpkeepError::CreateLedger(Box::new(error)))?;
     Store::create(&workspace.store_path(), parser_versions()).map_err(UpkeepError::CreateStore)?;
+    workspace.access().open_or_make().map_err(UpkeepError::Access)?;
     workspace.finish()?;
     Ok(Initialised { root: root.to_owned(), origin: origin.to_owned(), verifier_key })
 }
@@ -124,7 +132,8 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
         },
         Err(error) => StoreState::Unusable(error.to_string()),
     };
-    Ok(Verified { report, store })
+    let access = check_access(&workspace);
+    Ok(Verified { report, store, access })
 }
 
 /// Throws the store away and derives it again. The ledger is only read.
@@ -178,6 +187,7 @@ impl UpkeepError {
             Self::CreateLedger(_) | Self::CreateStore(_) => {
                 "choose a folder that is new or empty, on a disk that is not full"
             }
+            Self::Access(error) => error.hint(),
             Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing",
             Self::Remove { .. } => "check who owns the folder, and that nothing else has it open",
             Self::Folding => "wait for the ingest that runs to end; check that the folder can be written",

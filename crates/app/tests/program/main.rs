@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails, and writes throw-away files"
 )]
 
+mod access;
 mod answers;
 mod bad_input;
 mod capture;
