@@ -112,7 +112,7 @@ fn known_ids(
         if entry.envelope().received_at < oldest {
             break;
         }
-        known.extend(id_in(entry.captured()));
+        known.extend(entry.captured().and_then(id_in));
     }
     Ok(known)
 }

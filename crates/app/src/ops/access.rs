@@ -97,7 +97,9 @@ pub fn accesses(root: &Path, request: &AccessRequest<'_>) -> Result<Accesses, Ac
         // Only what the signed checkpoint covers is shown.
         let entry = reader.proven_entry(leaf)?;
         let record = match entry.envelope().kind {
-            Kind::Record => serde_json::from_slice::<AccessRecord>(entry.captured()).ok(),
+            Kind::Record => {
+                entry.captured().and_then(|captured| serde_json::from_slice::<AccessRecord>(captured).ok())
+            }
             _ => None,
         };
         Ok((entry.envelope().received_at, record))
