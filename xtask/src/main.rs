@@ -26,8 +26,6 @@ usage: cargo xtask TASK
           how long answers take over many events, beside DuckDB on the same files; the folder keeps them
   bench ledger [--entries N] [--runs N] [--seconds N] [--seed N]
           durable appends and how long they wait, beside SQLite; checking, opening, and memory as a ledger grows
-  torture kill [--trials N] [--events N] [--seed N]
-          kills the writer at random moments; nothing acknowledged may be missing
 ";
 
 /// Exit codes are those of `ascribe`: 0 in order, 1 not in order, 2 usage or something that could not be run.
@@ -72,13 +70,12 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
             bench::ledger::run(&options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
             true
         }
-        ["torture", "kill", options @ ..] => {
-            let options = torture::Options::parse(options)?;
-            torture::run(options, root, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+        ["torture", name, options @ ..] => {
+            torture::run(name, options, root, &mut std::io::stdout())?;
             true
         }
         _ => {
-            talk(USAGE);
+            talk(&format!("{USAGE}{}", torture::usage()));
             return Ok(ExitCode::from(2));
         }
     };

@@ -35,6 +35,17 @@ pub struct Draft<'a> {
     pub received: Option<&'a [u8]>,
 }
 
+/// Where salts come from.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum SaltsFrom {
+    /// The system's generator.
+    #[default]
+    System,
+    /// A seed, so that a simulated run can be had again.
+    #[cfg(any(test, feature = "simulation"))]
+    Seed(std::sync::Arc<std::sync::Mutex<crate::simulation::Random>>),
+}
+
 /// Salts just drawn for one draft.
 struct FreshSalts {
     captured: Salt,
@@ -96,7 +107,7 @@ impl Ledger {
         }
         let first_leaf = self.durable_size;
         check_drafts(drafts, first_leaf)?;
-        let salts = draw_salts(drafts)?;
+        let salts = draw_salts(drafts, &self.settings.salts_from)?;
         self.guarded(|ledger| {
             ledger.integrate()?;
             let (mut drafts, mut salts) = (drafts, salts.as_slice());
@@ -197,6 +208,19 @@ impl Ledger {
     }
 }
 
+impl SaltsFrom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), getrandom::Error> {
+        match self {
+            Self::System => getrandom::fill(bytes),
+            #[cfg(any(test, feature = "simulation"))]
+            Self::Seed(random) => {
+                random.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
 impl FreshSalts {
     fn kept(&self) -> EntrySalts {
         EntrySalts { captured: Some(self.captured), received: self.received }
@@ -234,10 +258,10 @@ fn check_drafts(drafts: &[Draft<'_>], first_leaf: u64) -> Result<(), AppendError
 }
 
 /// Draws the salts of a whole batch in one call: the system's generator costs per call, not per byte.
-fn draw_salts(drafts: &[Draft<'_>]) -> Result<Vec<FreshSalts>, AppendError> {
+fn draw_salts(drafts: &[Draft<'_>], from: &SaltsFrom) -> Result<Vec<FreshSalts>, AppendError> {
     let withheld = drafts.iter().filter(|draft| draft.received.is_some()).count();
     let mut random: Vec<Salt> = vec![[0; SALT_BYTES]; drafts.len() + withheld];
-    getrandom::fill(random.as_flattened_mut()).map_err(AppendError::Random)?;
+    from.fill(random.as_flattened_mut()).map_err(AppendError::Random)?;
     let (captured, received) = random.split_at(drafts.len());
     // There is one for each draft that withholds, so none of them goes without.
     let mut received = received.iter().copied();

@@ -174,6 +174,13 @@ impl Disk {
             .ancestors()
             .take_while(|folder| !folder.as_os_str().is_empty() && !self.is_there(folder))
             .collect();
+        // The last one that exists may be the work of a process that was killed before it synced.
+        let known = missing.last().map_or_else(|| path.to_owned(), |folder| folder_of(folder));
+        match self.sync_folder(&folder_of(&known)) {
+            // Nobody may make a folder where they may not look, so it is not ours.
+            Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
         while let Some(folder) = missing.pop() {
             self.run(Step::CreateFolder, folder, || self.medium.create_folder(folder))?;
             self.sync_folder(&folder_of(folder))?;
@@ -283,10 +290,11 @@ impl GrowingFile {
         self.length
     }
 
-    /// Writes at the end. A crash before [`GrowingFile::sync`] leaves any part of the bytes, or zeros in their place.
+    /// Writes at the end, all at once. A crash before [`GrowingFile::sync`] leaves any part of the bytes, or zeros by
+    /// sectors in their place.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         let file = &mut self.file;
-        self.disk.run(Step::Write, &self.path, || file.write_all(bytes))?;
+        self.disk.run(Step::Write, &self.path, || write_at_once(file.as_mut(), bytes))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
@@ -384,6 +392,22 @@ pub(crate) fn staged_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(STAGED);
     PathBuf::from(name)
+}
+
+/// Writes all bytes in one call, or fails. Were the rest written by another call, a loss of power could leave a sector
+/// as it was between the two, which nobody could tell from damage. A disk takes less than it is given when it is full.
+fn write_at_once(file: &mut dyn OpenFile, bytes: &[u8]) -> io::Result<()> {
+    let count = loop {
+        match file.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            written => break written?,
+        }
+    };
+    if count == bytes.len() {
+        return Ok(());
+    }
+    let message = format!("{count} of {} bytes were taken; the disk may be full", bytes.len());
+    Err(io::Error::new(io::ErrorKind::WriteZero, message))
 }
 
 /// The folder that lists a path; the current folder for a bare name.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::anchor::{AnchorError, AnchorStore, Anchored};
+use crate::append::SaltsFrom;
 use crate::checkpoint::SignedCheckpoint;
 use crate::damage::FileError;
 use crate::durable::{DerivedFiles, DurableError, GrowingFile};
@@ -51,6 +52,7 @@ pub struct Ledger {
 pub(crate) struct Settings {
     /// Leaves in a new segment. The header of a segment states it, so a ledger is read with whatever it was made.
     pub(crate) segment_leaves: u32,
+    pub(crate) salts_from: SaltsFrom,
 }
 
 /// The segment that grows.
@@ -105,7 +107,7 @@ pub enum CreateError {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { segment_leaves: SEGMENT_LEAVES }
+        Self { segment_leaves: SEGMENT_LEAVES, salts_from: SaltsFrom::System }
     }
 }
 

@@ -69,6 +69,8 @@ mod salts;
 mod segment;
 #[cfg(feature = "files")]
 mod segment_file;
+#[cfg(all(feature = "files", any(test, feature = "simulation")))]
+pub mod simulation;
 #[cfg(feature = "files")]
 mod tile_builder;
 #[cfg(feature = "files")]

@@ -18,9 +18,12 @@ const CHUNK_MAGIC: [u8; 4] = *b"ASLT";
 /// Disks write sectors of 512 bytes whole; of a torn write, the sectors that did not make it read as zeros.
 const SECTOR_BYTES: usize = 512;
 
-/// Where a write starts or ends within a sector, its part of that sector must be this long for zeros to count as
-/// not written. By chance, intact bytes look like this once in 2^32.
-const SECTOR_PART_BYTES_MIN: usize = 4;
+/// Bytes of the checksum that ends a chunk.
+const CHECKSUM_BYTES: usize = 4;
+
+/// Where a write ends within a sector, its part of that sector must be this long for zeros to count as not written.
+/// By chance, intact bytes look like this once in 2^32. Shorter ones are a part of the checksum, whose rest tells.
+const SECTOR_PART_BYTES_MIN: usize = CHECKSUM_BYTES;
 
 /// The salts of one entry. One can be discarded alone; what it committed to can then no longer be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,11 +228,8 @@ fn classify_tail(bytes: &[u8], start: usize, problem: FormatProblem) -> SaltsTai
         .skip(1)
         .any(|window| window.starts_with(&CHUNK_MAGIC) && SaltsChunk::header_is_whole(window));
     let short = matches!(problem, FormatProblem::Short { .. });
-    if !another_chunk_follows && (short || has_unwritten_sector(bytes, start)) {
-        SaltsTail::Torn
-    } else {
-        SaltsTail::Damaged(problem)
-    }
+    let unwritten = has_unwritten_sector(bytes, start) || has_unwritten_end(bytes, start);
+    if !another_chunk_follows && (short || unwritten) { SaltsTail::Torn } else { SaltsTail::Damaged(problem) }
 }
 
 impl SaltsChunk {
@@ -244,8 +244,23 @@ fn has_unwritten_sector(bytes: &[u8], start: usize) -> bool {
     let first_sector = start - start % SECTOR_BYTES;
     (first_sector..bytes.len()).step_by(SECTOR_BYTES).any(|sector| {
         let part = &bytes[sector.max(start)..(sector + SECTOR_BYTES).min(bytes.len())];
-        part.len() >= SECTOR_PART_BYTES_MIN && part.iter().all(|byte| *byte == 0)
+        // Where the chunk starts, no byte written is zero, so that the shortest part tells.
+        (part.len() >= SECTOR_PART_BYTES_MIN || sector < start) && part.iter().all(|byte| *byte == 0)
     })
+}
+
+/// Whether the chunk from `start` on is whole but for the last bytes of its checksum, which are in a sector of their
+/// own that reads as zeros.
+fn has_unwritten_end(bytes: &[u8], start: usize) -> bool {
+    let (chunk, part) = (&bytes[start..], bytes.len() % SECTOR_BYTES);
+    let whole = SaltsChunk::extent(chunk).is_ok_and(|(_, length)| length == chunk.len());
+    if !whole || part == 0 || part >= CHECKSUM_BYTES {
+        return false;
+    }
+    let (content, found) = chunk.split_at(chunk.len() - CHECKSUM_BYTES);
+    let mut expected = crc32c::crc32c(content).to_be_bytes();
+    expected[CHECKSUM_BYTES - part..].fill(0);
+    found == expected
 }
 
 #[cfg(test)]
@@ -258,7 +273,7 @@ mod tests {
     fn chunk(first_leaf: u64, count: u64) -> SaltsChunk {
         let salts = (0..count)
             .map(|entry| EntrySalts {
-                captured: (entry % 5 != 4).then_some([entry as u8 + 1; SALT_BYTES]),
+                captured: (entry % 5 != 4).then_some([(entry % 250) as u8 + 1; SALT_BYTES]),
                 received: (entry % 3 == 0).then_some([0xff; SALT_BYTES]),
             })
             .collect();
@@ -317,6 +332,34 @@ mod tests {
         let mut earlier = file(&[chunk(0, 40), chunk(40, 3)]);
         earlier[SECTOR_BYTES..2 * SECTOR_BYTES].fill(0);
         assert!(matches!(SaltsFile::decode(&earlier).tail, SaltsTail::Damaged(_)));
+    }
+
+    /// The first or the last bytes of a chunk may be alone in a sector that was not written.
+    #[test]
+    fn the_shortest_parts_of_unwritten_sectors_are_torn() {
+        let (mut starts, mut ends) = (0, 0);
+        for count in 1..2_000 {
+            let chunks = [chunk(0, count), chunk(count, 3)];
+            let (bytes, last) = (file(&chunks), file(&chunks[..1]).len());
+            let sector_end = last.next_multiple_of(SECTOR_BYTES);
+            if (1..4).contains(&(sector_end - last)) {
+                let mut unwritten = bytes.clone();
+                unwritten[last..sector_end].fill(0);
+                assert!(matches!(SaltsFile::decode(&unwritten).tail, SaltsTail::Torn), "{count}");
+                starts += 1;
+            }
+            let sector_start = bytes.len() - bytes.len() % SECTOR_BYTES;
+            if (1..4).contains(&(bytes.len() - sector_start)) {
+                let mut unwritten = bytes;
+                unwritten[sector_start..].fill(0);
+                assert!(matches!(SaltsFile::decode(&unwritten).tail, SaltsTail::Torn), "{count}");
+                // Zeros at the end do not excuse damage before them.
+                unwritten[last + 60] ^= 1;
+                assert!(matches!(SaltsFile::decode(&unwritten).tail, SaltsTail::Damaged(_)), "{count}");
+                ends += 1;
+            }
+        }
+        assert!(starts > 0 && ends > 0, "{starts} and {ends}");
     }
 
     proptest! {

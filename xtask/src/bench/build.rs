@@ -32,6 +32,13 @@ pub fn ledger_bench(root: &Path) -> Result<PathBuf, BuildError> {
     programs.remove("ledger-bench").ok_or_else(|| BuildError::NoProgram("ledger-bench".to_owned()))
 }
 
+/// Builds the ledger's faults over a simulated disk, and says where they are.
+pub fn simulation(root: &Path) -> Result<PathBuf, BuildError> {
+    let arguments = ["--package", "ascribe-ledger", "--features", "simulation", "--example", "torture"];
+    let mut programs = build(root, &arguments)?;
+    programs.remove("torture").ok_or_else(|| BuildError::NoProgram("torture".to_owned()))
+}
+
 /// An example and the package that it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Example {

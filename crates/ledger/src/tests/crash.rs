@@ -335,6 +335,30 @@ fn a_crash_during_recovery_is_recovered_from() {
     }
 }
 
+/// The folder that it made had no durable name yet when it was killed; the anchor that the next `create` put there had
+/// to have one.
+#[test]
+fn power_lost_after_a_killed_create_was_made_good() {
+    use crate::simulation::{Fault, SimulatedDisk, Survival};
+    for fail_at in 0..20 {
+        let disk = SimulatedDisk::new(fail_at);
+        let paths = crate::LedgerPaths::new("/evidence/ledger", "/elsewhere/anchor")
+            .on(Disk::on(Arc::new(disk.clone())));
+        disk.plan(fail_at, Fault::ErrorAfter);
+        let killed = crate::Ledger::create(&paths, key());
+        assert_eq!(disk.plan_nothing(), killed.is_err(), "step {fail_at}");
+        drop(killed);
+        disk.kill();
+        let opened = match crate::Ledger::open(&paths, key()) {
+            Err(crate::OpenError::NotALedger { .. }) => crate::Ledger::create(&paths, key()).unwrap(),
+            opened => opened.unwrap().0,
+        };
+        drop(opened);
+        disk.lose_power(Survival::Nothing);
+        crate::Ledger::open(&paths, key()).unwrap_or_else(|error| panic!("step {fail_at}: {error}"));
+    }
+}
+
 #[test]
 fn a_write_that_fails_poisons_the_writer() {
     let fixture = Fixture::new();

@@ -102,7 +102,7 @@ pub(super) fn key() -> KeyPair {
 }
 
 pub(super) fn settings() -> Settings {
-    Settings { segment_leaves: SEGMENT_LEAVES }
+    Settings { segment_leaves: SEGMENT_LEAVES, ..Settings::default() }
 }
 
 /// Appends one batch of entries: a stream and an object first of all, then records, rejects and withheld ones.

@@ -2,7 +2,8 @@
 //! missing afterwards, nothing may be there twice, and going on has to give what an undisturbed run gives.
 //!
 //! A killed process loses what it held in memory, not what the kernel has: this tests the order of steps and the
-//! recovery, not the disk. The ledger's own fault tests drop writes that were never synced.
+//! recovery, not the disk: `power-loss` drops writes that were never synced. What was acknowledged is known from the
+//! writer's own lines, read by this process, which outlives it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -33,7 +34,7 @@ const EVENTS_PER_OBJECT: u64 = 500;
 
 /// Why a trial did not hold, or could not be run.
 #[derive(Debug, thiserror::Error)]
-pub enum TortureError {
+pub enum KillError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -107,9 +108,9 @@ pub fn run(
     root: &Path,
     out: &mut dyn Write,
     talk: &mut dyn Write,
-) -> Result<(), TortureError> {
+) -> Result<(), KillError> {
     let ascribe = build::release(root)?;
-    let scratch = tempfile::tempdir().map_err(TortureError::Scratch)?;
+    let scratch = tempfile::tempdir().map_err(KillError::Scratch)?;
     let deliveries = scratch.path().join("deliveries");
     let order = Order {
         seed: options.seed,
@@ -121,14 +122,14 @@ pub fn run(
     deliveries::write(order, &deliveries)?;
     let program = Program { ascribe: &ascribe, deliveries: &deliveries };
 
-    let undisturbed = tempfile::tempdir_in(scratch.path()).map_err(TortureError::Scratch)?;
+    let undisturbed = tempfile::tempdir_in(scratch.path()).map_err(KillError::Scratch)?;
     let evidence = undisturbed.path().join("evidence");
     program.init(&evidence)?;
     let start = Instant::now();
     program.ingest(&evidence)?;
     let length = start.elapsed();
     let expected = program.whole(&evidence)?;
-    writeln!(talk, "undisturbed: {length:?}, {expected:?}").map_err(TortureError::Write)?;
+    writeln!(talk, "undisturbed: {length:?}, {expected:?}").map_err(KillError::Write)?;
 
     let mut random = Random::new(options.seed);
     let mut moments: BTreeMap<Moment, u64> = BTreeMap::new();
@@ -141,7 +142,7 @@ pub fn run(
         *moments.entry(killed.moment()).or_default() += 1;
         acknowledged.push(killed.acknowledged);
         if trial % 20 == 0 {
-            writeln!(talk, "{trial} trials hold").map_err(TortureError::Write)?;
+            writeln!(talk, "{trial} trials hold").map_err(KillError::Write)?;
         }
     }
     let least = acknowledged.iter().min().copied().unwrap_or(0);
@@ -152,9 +153,9 @@ pub fn run(
          Acknowledged at the kill: {least} to {most} entries, of {} records and what frames them. Where they fell:",
         options.trials, expected.records
     )
-    .map_err(TortureError::Write)?;
+    .map_err(KillError::Write)?;
     for (moment, count) in moments {
-        writeln!(out, "  {moment:?}: {count}").map_err(TortureError::Write)?;
+        writeln!(out, "  {moment:?}: {count}").map_err(KillError::Write)?;
     }
     Ok(())
 }
@@ -167,8 +168,8 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn run(&self) -> Result<Killed, TortureError> {
-        let folder = tempfile::tempdir().map_err(TortureError::Scratch)?;
+    fn run(&self) -> Result<Killed, KillError> {
+        let folder = tempfile::tempdir().map_err(KillError::Scratch)?;
         let evidence = folder.path().join("evidence");
         match self.hold(&evidence) {
             Ok(killed) => Ok(killed),
@@ -180,14 +181,14 @@ impl Trial<'_> {
         }
     }
 
-    fn hold(&self, evidence: &Path) -> Result<Killed, TortureError> {
+    fn hold(&self, evidence: &Path) -> Result<Killed, KillError> {
         let (trial, killed_after) = (self.number, self.killed_after);
         self.program.init(evidence)?;
         let killed = self.program.ingest_and_kill(evidence, killed_after)?;
         let found = self.program.entries_left(evidence)?;
         if found < killed.acknowledged {
             let (acknowledged, evidence) = (killed.acknowledged, evidence.to_owned());
-            return Err(TortureError::Lost { trial, killed_after, acknowledged, found, evidence });
+            return Err(KillError::Lost { trial, killed_after, acknowledged, found, evidence });
         }
         self.program.ingest(evidence)?;
         let whole = self.program.whole(evidence)?;
@@ -200,7 +201,7 @@ impl Trial<'_> {
             pairs.into_iter().find(|(_, expected, found)| expected != found)
         {
             let evidence = evidence.to_owned();
-            return Err(TortureError::Differs { trial, killed_after, what, expected, found, evidence });
+            return Err(KillError::Differs { trial, killed_after, what, expected, found, evidence });
         }
         Ok(killed)
     }
@@ -230,17 +231,17 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
-    fn init(&self, evidence: &Path) -> Result<(), TortureError> {
+    fn init(&self, evidence: &Path) -> Result<(), KillError> {
         answer(self.command(evidence, &["init"]).arg(evidence), "init").map(|_| ())
     }
 
-    fn ingest(&self, evidence: &Path) -> Result<Value, TortureError> {
+    fn ingest(&self, evidence: &Path) -> Result<Value, KillError> {
         answer(self.command(evidence, &["ingest"]).arg(self.deliveries), "ingest")
     }
 
     /// Starts an ingest, kills it after `killed_after` and reads what it had acknowledged.
-    fn ingest_and_kill(&self, evidence: &Path, killed_after: Duration) -> Result<Killed, TortureError> {
-        let failed = |source| TortureError::Run { command: "ingest", source };
+    fn ingest_and_kill(&self, evidence: &Path, killed_after: Duration) -> Result<Killed, KillError> {
+        let failed = |source| KillError::Run { command: "ingest", source };
         let mut child = self
             .command(evidence, &["ingest", "--progress", "json"])
             .arg(self.deliveries)
@@ -262,13 +263,13 @@ impl Program<'_> {
     }
 
     /// Checks the whole ledger as the kill left it and counts the entries on disk, under the checkpoint and beyond.
-    fn entries_left(&self, evidence: &Path) -> Result<u64, TortureError> {
+    fn entries_left(&self, evidence: &Path) -> Result<u64, KillError> {
         let verified = answer(&mut self.command(evidence, &["verify"]), "verify")?;
         Ok(number(&verified, "verify", "/size")? + number(&verified, "verify", "/checked/uncommitted")?)
     }
 
     /// Checks the whole ledger and counts what is in it.
-    fn whole(&self, evidence: &Path) -> Result<Whole, TortureError> {
+    fn whole(&self, evidence: &Path) -> Result<Whole, KillError> {
         let verified = answer(&mut self.command(evidence, &["verify"]), "verify")?;
         let sources = answer(&mut self.command(evidence, &["sources"]), "sources")?;
         let streams = sources.pointer("/body/details/sources/streams").and_then(Value::as_array);
@@ -291,13 +292,13 @@ impl Program<'_> {
 }
 
 /// Runs a command to its end and reads its JSON.
-fn answer(command: &mut Command, name: &'static str) -> Result<Value, TortureError> {
-    let output = command.output().map_err(|source| TortureError::Run { command: name, source })?;
+fn answer(command: &mut Command, name: &'static str) -> Result<Value, KillError> {
+    let output = command.output().map_err(|source| KillError::Run { command: name, source })?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(TortureError::Failed { command: name, status: output.status, stderr });
+        return Err(KillError::Failed { command: name, status: output.status, stderr });
     }
-    serde_json::from_slice(&output.stdout).map_err(|source| TortureError::Json { command: name, source })
+    serde_json::from_slice(&output.stdout).map_err(|source| KillError::Json { command: name, source })
 }
 
 /// The ledger size in the last whole line such as `{"acknowledged": 4096}`; 0 where there is none.
@@ -317,8 +318,8 @@ fn last_acknowledgement(mut lines: impl BufRead) -> std::io::Result<u64> {
     Ok(last)
 }
 
-fn number(answer: &Value, command: &'static str, pointer: &'static str) -> Result<u64, TortureError> {
-    let missing = || TortureError::Number { command, pointer };
+fn number(answer: &Value, command: &'static str, pointer: &'static str) -> Result<u64, KillError> {
+    let missing = || KillError::Number { command, pointer };
     answer.pointer(pointer).and_then(Value::as_u64).ok_or_else(missing)
 }
 

@@ -1,0 +1,63 @@
+//! The ledger's long fault tests that run inside one process. Built with the feature `simulation`; `cargo xtask torture`
+//! runs it. Each test is in `ascribe_ledger::simulation`; here are options, totals and the exit code: 0 where
+//! everything held, 1 where something did not, 2 for usage.
+
+#![expect(clippy::print_stdout, reason = "a program that reports on its standard output")]
+#![expect(clippy::print_stderr, reason = "a program that talks beside its output")]
+
+use std::process::ExitCode;
+
+use ascribe_ledger::simulation::power_loss::{self, Outcome};
+
+const USAGE: &str = "usage: torture power-loss [--seeds N] [--first N]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let held = match arguments[..] {
+        ["power-loss", ref options @ ..] => numbers(options, [("--seeds", 100_000), ("--first", 0)])
+            .map(|[seeds, first]| lose_power(first, seeds)),
+        _ => None,
+    };
+    match held {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Options with a whole number each, in the order of `known`, which gives the defaults.
+fn numbers<const N: usize>(options: &[&str], known: [(&str, u64); N]) -> Option<[u64; N]> {
+    let mut values = known.map(|(_, value)| value);
+    for pair in options.chunks(2) {
+        let place = known.iter().position(|(name, _)| pair.first() == Some(name))?;
+        values[place] = pair.get(1)?.replace('_', "").parse().ok()?;
+    }
+    Some(values)
+}
+
+fn lose_power(first: u64, seeds: u64) -> bool {
+    let mut total = Outcome::default();
+    let mut failures = 0_u64;
+    for (seed, done) in (first..first.saturating_add(seeds)).zip(1_u64..) {
+        match power_loss::run(seed) {
+            Ok(outcome) => total.add(&outcome),
+            Err(failure) => {
+                failures += 1;
+                eprintln!("{failure}");
+            }
+        }
+        if done.is_multiple_of(10_000) {
+            eprintln!("{done} seeds, {failures} of them failed");
+        }
+    }
+    println!(
+        "{seeds} seeds from {first}, {failures} of them failed: {} crashes, {} of them in recovery, at {} steps of the \
+         disk; {} entries acknowledged and {} checkpoints seen",
+        total.crashes, total.crashes_in_recovery, total.steps, total.acknowledged, total.checkpoints
+    );
+    failures == 0
+}

@@ -1,0 +1,94 @@
+//! Long tests: `cargo xtask torture NAME` brings one kind of fault over the ledger or the program, again and again, and
+//! says what held. `docs/reliability.md` has the figures.
+//!
+//! Each fault is a row in [`FAULTS`] and a file beside this one. Some run inside one process, over a simulated disk or
+//! over bytes alone; these are parts of the ledger's crate, and short forms of them are tests in the gate. The others
+//! drive the program from outside, and whoever keeps count of what it acknowledged is another process.
+
+mod in_process;
+mod kill;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::bench::build::BuildError;
+use crate::options::OptionError;
+
+/// A kind of fault.
+#[derive(Debug)]
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its options, each with a whole number; empty for none.
+    pub options: &'static str,
+    /// What is done, and what must hold.
+    pub what: &'static str,
+    run: fn(&Scene<'_>, &[&str], &mut dyn Write) -> Result<(), TortureError>,
+}
+
+/// Where a fault is tried.
+#[derive(Debug, Clone, Copy)]
+struct Scene<'a> {
+    /// The checkout.
+    root: &'a Path,
+    /// Which fault.
+    name: &'static str,
+}
+
+/// Every kind of fault.
+pub const FAULTS: [Fault; 2] = [
+    Fault {
+        name: "kill",
+        options: "[--trials N] [--events N] [--seed N]",
+        what: "kills the writer at random moments; nothing acknowledged may be missing",
+        run: |scene, options, out| {
+            let options = kill::Options::parse(options)?;
+            Ok(kill::run(options, scene.root, out, &mut std::io::stderr())?)
+        },
+    },
+    Fault {
+        name: "power-loss",
+        options: "[--seeds N] [--first N]",
+        what: "loses power at random steps over a simulated disk, again in recovery too; nothing acknowledged may be missing",
+        run: in_process::run,
+    },
+];
+
+/// Why a test did not hold, or could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum TortureError {
+    #[error("there is no fault `{found}`; there are `{known}`")]
+    Unknown { found: String, known: String },
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Kill(#[from] kill::KillError),
+    #[error("cannot run `{program}`")]
+    Run {
+        program: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{0}` did not hold; what it printed says where")]
+    DidNotHold(&'static str),
+}
+
+/// Runs the test of one kind of fault.
+pub fn run(name: &str, options: &[&str], root: &Path, out: &mut dyn Write) -> Result<(), TortureError> {
+    let fault = FAULTS.iter().find(|fault| fault.name == name).ok_or_else(|| {
+        let known: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+        TortureError::Unknown { found: name.to_owned(), known: known.join("`, `") }
+    })?;
+    (fault.run)(&Scene { root, name: fault.name }, options, out)
+}
+
+/// One line for each kind of fault, for the usage of `cargo xtask`.
+pub fn usage() -> String {
+    let lines = FAULTS.iter().map(|fault| {
+        let Fault { name, options, what, .. } = fault;
+        format!("  torture {name} {options}\n          {what}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
