@@ -5,10 +5,11 @@
 
 use std::fmt;
 
+use crate::cosignature::Cosignature;
 use crate::hash::Hash;
 #[cfg(feature = "files")]
 use crate::key::KeyPair;
-use crate::note::{Note, NoteError, VerifierKey};
+use crate::note::{Note, NoteError, NoteSignature, VerifierKey};
 use crate::proof::TreeHead;
 use crate::tile::parse_decimal;
 
@@ -132,6 +133,27 @@ impl SignedCheckpoint {
         }
         // A note that verified is UTF-8, so nothing is replaced here.
         Ok(Self { checkpoint, note: String::from_utf8_lossy(note).into_owned() })
+    }
+
+    /// The same checkpoint with the cosignatures of witnesses behind its own signature; an earlier cosignature by the
+    /// same key is replaced. They are not checked here: [`Cosignature::of`] does.
+    #[must_use]
+    pub fn cosigned(&self, cosignatures: &[Cosignature]) -> Self {
+        let body = self.checkpoint.to_string();
+        let lines = self.note.get(body.len() + 1..).unwrap_or_default();
+        let kept = lines.split_inclusive('\n').filter(|line| {
+            let signature = NoteSignature::parse(line.trim_end_matches('\n'));
+            !signature.is_some_and(|signature| cosignatures.iter().any(|new| new.is_by_signer_of(&signature)))
+        });
+        let mut note = format!("{body}\n");
+        note.extend(kept);
+        note.extend(cosignatures.iter().map(Cosignature::line));
+        Self { checkpoint: self.checkpoint.clone(), note }
+    }
+
+    /// Whether this is the same note as `other`, or that with further signature lines behind it.
+    pub fn extends(&self, other: &Self) -> bool {
+        self.note.starts_with(&other.note)
     }
 
     /// What it says.

@@ -14,7 +14,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use crate::durable::{Disk, DurableError};
 use crate::note::{TYPE_ED25519, VerifierKey, VerifierKeyError, add_signature, join_note};
 
-const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+pub(crate) const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 
 /// An Ed25519 key pair that signs the checkpoints of one origin.
 #[derive(Clone)]

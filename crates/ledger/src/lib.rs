@@ -9,13 +9,17 @@
 //!   [`Reader::salts`], [`Reader::inclusion_proof`].
 //! - Check: [`verify`] for a whole ledger, [`proof`] for single proofs, [`OfflineProof`] for a proof that travels
 //!   together with its checkpoint, [`PartialTree`] for many leaves under one root.
+//! - Not to be alone: [`WitnessPolicy`] says whom a checker believes, [`AddCheckpoint`] and `WitnessBook` are what a
+//!   witness does, [`compare`] and [`Equivocation`] what two checkpoints show.
 //!
 //! Without the feature `files` only the last of these is built, and only as far as it needs no disk: what a stranger
 //! needs to check evidence.
 
 mod checkpoint;
 mod commitment;
+mod cosignature;
 mod envelope;
+mod equivocation;
 mod hash;
 mod note;
 mod offline_proof;
@@ -25,6 +29,8 @@ mod succession;
 mod tile;
 mod tombstone;
 mod tree;
+mod witness;
+mod witness_policy;
 
 // Ledgers on disk.
 #[cfg(feature = "files")]
@@ -77,13 +83,21 @@ mod tile_builder;
 mod tile_files;
 #[cfg(feature = "files")]
 mod verify;
+#[cfg(feature = "files")]
+mod witness_book;
+#[cfg(feature = "files")]
+mod witness_key;
+#[cfg(feature = "files")]
+mod witnessed;
 
 #[cfg(test)]
 mod tests;
 
 pub use checkpoint::{Checkpoint, CheckpointRefused, MAX_TREE_SIZE, SignedCheckpoint};
 pub use commitment::{SALT_BYTES, Salt, commit_captured, commit_received, commit_sealed};
+pub use cosignature::{Cosignature, WitnessKey};
 pub use envelope::{ENVELOPE_VERSION, Envelope, EnvelopeError, Kind, MAX_ENVELOPE_BYTES, Span};
+pub use equivocation::{Comparison, Equivocation, EquivocationRefused, Prefix, compare};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash};
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifierKey, VerifierKeyError};
 pub use offline_proof::{OfflineProof, OfflineProofRefused};
@@ -98,6 +112,10 @@ pub use tile::{
     encode_tile,
 };
 pub use tombstone::{MAX_TOMBSTONE_BYTES, Tombstone, TombstoneError};
+pub use witness::{AddCheckpoint, CosigningRefused, parse_conflict};
+pub use witness_policy::{
+    MAX_POLICY_BYTES, PolicyError, PolicyLedger, PolicyOutcome, PolicyProblem, PolicyWitness, WitnessPolicy,
+};
 
 #[cfg(feature = "files")]
 pub use anchor::{AnchorError, AnchorPlace, AnchorStore, Anchored};
@@ -135,3 +153,9 @@ pub use segment::{MAX_RECORD_BYTES, SEGMENT_LEAVES};
 pub use tile_files::TileFiles;
 #[cfg(feature = "files")]
 pub use verify::{Cause, Counts, Place, Problem, Progress, Report, verify};
+#[cfg(feature = "files")]
+pub use witness_book::{AddError, WitnessBook, WitnessBookError};
+#[cfg(feature = "files")]
+pub use witness_key::WitnessKeyPair;
+#[cfg(feature = "files")]
+pub use witnessed::{Cosigning, WitnessedError, publish_cosigned, read_witnessed};

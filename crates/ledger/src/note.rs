@@ -1,7 +1,7 @@
 //! Signed notes as C2SP signed-note v1.0.0 defines them, with Ed25519 signatures (type 0x01).
 //!
 //! It knows nothing of what a note says, nor of files: bytes in, verified text or a refusal out. Signatures of
-//! other types are carried and counted, never trusted.
+//! other types are carried and counted, never trusted; those of witnesses are [`crate::cosignature`]'s.
 
 use std::fmt;
 
@@ -18,6 +18,9 @@ pub const MAX_SIGNATURES: usize = 64;
 
 /// The signature type byte of Ed25519.
 pub(crate) const TYPE_ED25519: u8 = 0x01;
+
+/// The signature type byte of a witness's Ed25519 cosignature (tlog-cosignature).
+pub(crate) const TYPE_COSIGNATURE: u8 = 0x04;
 
 const KEY_ID_BYTES: usize = 4;
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
@@ -39,10 +42,19 @@ pub struct Note<'a> {
 
 /// One signature line of a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct NoteSignature<'a> {
-    name: &'a str,
-    key_id: u32,
-    signature: Vec<u8>,
+pub(crate) struct NoteSignature<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) key_id: u32,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A verifier key of any type, as its text states it. Nothing of it is checked yet.
+pub(crate) struct NamedKey<'a> {
+    pub(crate) name: &'a str,
+    /// The id as it stands in the text.
+    stated_id: &'a str,
+    pub(crate) kind: u8,
+    pub(crate) key: Vec<u8>,
 }
 
 /// Why a verifier key was refused.
@@ -66,11 +78,13 @@ pub enum VerifierKeyError {
         /// Name of the key.
         name: String,
     },
-    /// The key is of a type that this crate does not verify.
-    #[error("the key of `{name}` has type {found:#04x}, only Ed25519 (0x01) is supported")]
+    /// The key is of another type than is asked for.
+    #[error("the key of `{name}` has type {found:#04x}, expected {expected:#04x} (Ed25519)")]
     Type {
         /// Name of the key.
         name: String,
+        /// Type byte asked for: 0x01 for the key of a ledger, 0x04 for that of a witness.
+        expected: u8,
         /// Type byte found.
         found: u8,
     },
@@ -147,33 +161,19 @@ pub enum NoteError {
 
 impl VerifierKey {
     /// Names a public key. The id follows from both.
+    #[cfg(feature = "files")]
     pub(crate) fn new(name: &str, key: VerifyingKey) -> Result<Self, VerifierKeyError> {
         if !is_key_name(name) {
             return Err(VerifierKeyError::Name { name: name.to_owned() });
         }
-        Ok(Self { name: name.to_owned(), id: key_id(name, key.as_bytes()), key })
+        Ok(Self { name: name.to_owned(), id: key_id(name, TYPE_ED25519, key.as_bytes()), key })
     }
 
     /// Reads `<name>+<id>+<base64(0x01 | public key)>`.
     pub fn parse(text: &str) -> Result<Self, VerifierKeyError> {
-        let form = || VerifierKeyError::Form { text: text.to_owned() };
-        let (name, rest) = text.split_once('+').ok_or_else(form)?;
-        // The base64 alphabet has a `+` of its own, so only the first two separate.
-        let (id, key) = rest.split_once('+').ok_or_else(form)?;
-        let named = || name.to_owned();
-        let bytes = STANDARD.decode(key).map_err(|_| VerifierKeyError::Encoding { name: named() })?;
-        let (kind, key) = bytes.split_first().ok_or_else(|| VerifierKeyError::Encoding { name: named() })?;
-        if *kind != TYPE_ED25519 {
-            return Err(VerifierKeyError::Type { name: named(), found: *kind });
-        }
-        let key = <[u8; 32]>::try_from(key).map_err(|_| VerifierKeyError::Point { name: named() })?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| VerifierKeyError::Point { name: named() })?;
-        let verifier = Self::new(name, key)?;
-        if format!("{:08x}", verifier.id) == id {
-            Ok(verifier)
-        } else {
-            Err(VerifierKeyError::Id { name: named(), expected: verifier.id, found: id.to_owned() })
-        }
+        let named = NamedKey::parse(text)?;
+        let key = named.ed25519(TYPE_ED25519)?;
+        Ok(Self { name: named.name.to_owned(), id: named.checked_id()?, key })
     }
 
     /// Name of the key; for the key of a ledger this is its origin.
@@ -199,15 +199,52 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut typed = vec![TYPE_ED25519];
-        typed.extend_from_slice(self.key.as_bytes());
-        write!(formatter, "{}+{:08x}+{}", self.name, self.id, STANDARD.encode(typed))
+        formatter.write_str(&key_text(&self.name, TYPE_ED25519, self.key.as_bytes()))
     }
 }
 
 impl fmt::Debug for VerifierKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "VerifierKey({self})")
+    }
+}
+
+impl<'a> NamedKey<'a> {
+    /// Reads `<name>+<id>+<base64(type | key)>`.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, VerifierKeyError> {
+        let form = || VerifierKeyError::Form { text: text.to_owned() };
+        let (name, rest) = text.split_once('+').ok_or_else(form)?;
+        // The base64 alphabet has a `+` of its own, so only the first two separate.
+        let (id, key) = rest.split_once('+').ok_or_else(form)?;
+        let named = || name.to_owned();
+        let bytes = STANDARD.decode(key).map_err(|_| VerifierKeyError::Encoding { name: named() })?;
+        let (kind, key) = bytes.split_first().ok_or_else(|| VerifierKeyError::Encoding { name: named() })?;
+        Ok(Self { name, stated_id: id, kind: *kind, key: key.to_owned() })
+    }
+
+    /// The id, which has to follow from name, type and key; and the name has to be one.
+    pub(crate) fn checked_id(&self) -> Result<u32, VerifierKeyError> {
+        let name = || self.name.to_owned();
+        if !is_key_name(self.name) {
+            return Err(VerifierKeyError::Name { name: name() });
+        }
+        let expected = key_id(self.name, self.kind, &self.key);
+        if format!("{expected:08x}") == self.stated_id {
+            Ok(expected)
+        } else {
+            Err(VerifierKeyError::Id { name: name(), expected, found: self.stated_id.to_owned() })
+        }
+    }
+
+    /// The key as an Ed25519 key of type `expected`.
+    pub(crate) fn ed25519(&self, expected: u8) -> Result<VerifyingKey, VerifierKeyError> {
+        let name = || self.name.to_owned();
+        if self.kind != expected {
+            return Err(VerifierKeyError::Type { name: name(), expected, found: self.kind });
+        }
+        let point = || VerifierKeyError::Point { name: name() };
+        let key = <[u8; 32]>::try_from(self.key.as_slice()).map_err(|_| point())?;
+        VerifyingKey::from_bytes(&key).map_err(|_| point())
     }
 }
 
@@ -257,8 +294,20 @@ impl<'a> Note<'a> {
     }
 }
 
+impl<'a> Note<'a> {
+    /// The text with its final newline, whoever signed it.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The signature lines, in order.
+    pub(crate) fn signatures(&self) -> &[NoteSignature<'a>] {
+        &self.signatures
+    }
+}
+
 impl<'a> NoteSignature<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
+    pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let bytes = STANDARD.decode(encoded).ok()?;
         let (key_id, signature) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
@@ -276,22 +325,35 @@ pub(crate) fn join_note(text: &str, signer: &VerifierKey, signature: &Signature)
 /// Adds an Ed25519 signature, over the text of the note, behind the others.
 #[cfg(feature = "files")]
 pub(crate) fn add_signature(note: &str, signer: &VerifierKey, signature: &Signature) -> String {
-    let mut bytes = signer.id.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&signature.to_bytes());
-    format!("{note}{SIGNATURE_PREFIX}{} {}\n", signer.name, STANDARD.encode(bytes))
+    format!("{note}{}", signature_line(&signer.name, signer.id, &signature.to_bytes()))
 }
 
-fn is_key_name(name: &str) -> bool {
+/// A signature line of a note, with its newline.
+pub(crate) fn signature_line(name: &str, key_id: u32, signature: &[u8]) -> String {
+    let mut bytes = key_id.to_be_bytes().to_vec();
+    bytes.extend_from_slice(signature);
+    format!("{SIGNATURE_PREFIX}{name} {}\n", STANDARD.encode(bytes))
+}
+
+/// The text of a verifier key.
+pub(crate) fn key_text(name: &str, kind: u8, key: &[u8]) -> String {
+    let mut typed = vec![kind];
+    typed.extend_from_slice(key);
+    format!("{name}+{:08x}+{}", key_id(name, kind, key), STANDARD.encode(typed))
+}
+
+pub(crate) fn is_key_name(name: &str) -> bool {
     !name.is_empty()
         && !name
             .chars()
             .any(|character| character.is_whitespace() || character.is_control() || character == '+')
 }
 
-fn key_id(name: &str, public_key: &[u8; 32]) -> u32 {
+/// First four bytes of SHA-256(name | 0x0A | type | key), as a big-endian number.
+pub(crate) fn key_id(name: &str, kind: u8, public_key: &[u8]) -> u32 {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(name)
-        .chain_update([b'\n', TYPE_ED25519])
+        .chain_update([b'\n', kind])
         .chain_update(public_key)
         .finalize()
         .into();

@@ -219,7 +219,7 @@ impl Ledger {
         // From here on the ledger is known to be the one that was signed, and is written to.
         recovery.leftovers_removed = remove_leftovers(paths, recovery.durable_size)?;
         let segment = end.repair(paths, &mut recovery)?;
-        for replaced in [paths.published_checkpoint(), paths.erasure()] {
+        for replaced in [paths.published_checkpoint(), paths.witnessed_checkpoint(), paths.erasure()] {
             paths.disk().remove_if_present(&staged_path(&replaced))?;
         }
         anchor.settle()?;
@@ -244,8 +244,9 @@ impl Ledger {
     }
 
     fn finish_publication(&mut self, notes: &Notes, recovery: &mut Recovery) -> Result<(), OpenError> {
-        let published = notes.published.as_ref().map(SignedCheckpoint::note);
-        if published != Some(notes.anchor.note()) {
+        // With the cosignatures of witnesses behind it, it is still the anchor's.
+        let is_published = notes.published.as_ref().is_some_and(|published| published.extends(&notes.anchor));
+        if !is_published {
             // A crash between anchor and publication. Published before going on, so that readers never wait for a
             // ledger that fails further down.
             self.publish(notes.anchor.note())?;

@@ -64,6 +64,11 @@ impl LedgerPaths {
         self.ledger.join(CHECKPOINT)
     }
 
+    /// The largest checkpoint that enough witnesses have cosigned.
+    pub fn witnessed_checkpoint(&self) -> PathBuf {
+        self.ledger.join(WITNESSED)
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.ledger.join(LOCK)
     }
@@ -84,6 +89,8 @@ impl LedgerPaths {
 
 /// Name of the checkpoint in both folders (tlog-tiles).
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// Name of the largest checkpoint with a quorum of witnesses.
+pub(crate) const WITNESSED: &str = "witnessed";
 /// Name of the writer's lock.
 pub(crate) const LOCK: &str = "lock";
 /// Name of the mark of an erasure that is under way.

@@ -20,7 +20,9 @@ use crate::note::VerifierKey;
 use crate::offline_proof::OfflineProof;
 use crate::partial_tree::gap_hashes;
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
-use crate::proof::{LeafAt, ProofError, ProofRefused, consistency_proof, inclusion_proof, verify_inclusion};
+use crate::proof::{
+    LeafAt, ProofError, ProofRefused, consistency_proof, inclusion_proof, prefix_root, verify_inclusion,
+};
 use crate::recent::Recent;
 use crate::salts::{EntrySalts, SaltsFile};
 use crate::segment::{Block, SEGMENT_LEAVES};
@@ -228,6 +230,11 @@ impl Reader {
     /// Proof that the tree of `old` leaves, which is not empty, is a prefix of the tree of the checkpoint.
     pub fn consistency_proof(&self, old: u64) -> Result<Vec<Hash>, ReadError> {
         consistency_proof(&self.tiles, old, self.size()).map_err(ReadError::Proof)
+    }
+
+    /// The root that the tree had when it had `size` leaves.
+    pub fn root_at(&self, size: u64) -> Result<Hash, ReadError> {
+        prefix_root(&self.tiles, size, self.size()).map_err(ReadError::Proof)
     }
 
     /// The hashes that fill a gap between leaves, for a [`crate::PartialTree`].

@@ -8,3 +8,4 @@ mod fixture;
 mod group_commit;
 mod layouts;
 mod torn;
+mod witness;

@@ -21,14 +21,17 @@ use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::damage::{FileError, FormatProblem};
 use crate::envelope::Kind;
 use crate::hash::Hash;
-use crate::note::VerifierKey;
+use crate::note::{NoteError, VerifierKey};
 use crate::paths::{LedgerPaths, SegmentId};
+use crate::proof::prefix_root;
 use crate::read::read_if_present;
+use crate::tile_files::TileFiles;
 use crate::tombstone::{Tombstone, TombstoneError};
 use crate::verify::erasures::{LeafSet, check_erasures};
 use crate::verify::inventory::Inventory;
 use crate::verify::segments::{SegmentCheck, check_segment};
 use crate::verify::tiles::TreeCheck;
+use crate::witnessed::{WitnessedError, read_witnessed};
 
 /// Problems listed; more are counted only, so that a ledger that is wrong throughout cannot exhaust memory.
 const PROBLEMS_LISTED_MAX: usize = 10_000;
@@ -265,6 +268,7 @@ pub fn verify(paths: &LedgerPaths, key: &VerifierKey, progress: &(dyn Fn(Progres
     }
     merge.tree.finish(&mut merge.counts, &mut inventory, &mut problems);
     check_erasures(paths, &merge.erased, &merge.tombstones, &mut problems);
+    check_witnessed(paths, key, committed, &mut problems);
     inventory.check_rest(committed, durable, &mut problems);
     report.counts = merge.counts;
     report.counts.entries_uncommitted = durable.saturating_sub(committed);
@@ -356,7 +360,7 @@ fn check_notes(paths: &LedgerPaths, key: &VerifierKey, problems: &mut Problems) 
         }
     };
     if let (Some(published), Some(anchor)) = (&published, &anchor)
-        && published.note() != anchor.note()
+        && !published.extends(anchor)
     {
         let cause = Cause::NotTheAnchors { expected: anchor.size(), found: published.size() };
         problems.push(&published_path, Place::File, cause);
@@ -380,6 +384,41 @@ fn check_note(
             problems.push(path, Place::File, Cause::CheckpointRefused(refused));
             None
         }
+    }
+}
+
+/// Checks the note that witnesses cosigned, where there is one: it has to be of this tree when it was smaller. Whether
+/// its witnesses were enough is a question of a policy, not of the ledger.
+fn check_witnessed(paths: &LedgerPaths, key: &VerifierKey, committed: u64, problems: &mut Problems) {
+    let path = paths.witnessed_checkpoint();
+    let witnessed = match read_witnessed(paths, key) {
+        Ok(None) => return,
+        Ok(Some(witnessed)) => witnessed,
+        // By an earlier key of the ledger, until witnesses have cosigned a checkpoint by its successor.
+        Err(WitnessedError::Refused {
+            source: CheckpointRefused::Note(NoteError::NotSignedBy { .. }),
+            ..
+        }) => {
+            return;
+        }
+        Err(WitnessedError::Refused { source, .. }) => {
+            return problems.push(&path, Place::File, Cause::CheckpointRefused(source));
+        }
+        Err(WitnessedError::Read(error)) => return problems.push_file_error(error),
+        Err(_) => return problems.push(&path, Place::File, Cause::Unknown),
+    };
+    if witnessed.size() > committed {
+        let cause = Cause::EntriesMissing { expected: witnessed.size(), found: committed };
+        return problems.push(&path, Place::File, cause);
+    }
+    let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
+    match prefix_root(&tiles, witnessed.size(), committed) {
+        Ok(found) if found == witnessed.root() => {}
+        Ok(found) => {
+            problems.push(&path, Place::File, Cause::Root { expected: witnessed.root(), found });
+        }
+        // The tiles that it would take are damaged, which has been reported.
+        Err(_) => {}
     }
 }
 

@@ -8,10 +8,16 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ascribe_ledger::{Checkpoint, Envelope, Hash, OfflineProof, SignedCheckpoint, VerifierKey};
+use ascribe_ledger::{
+    AddCheckpoint, Checkpoint, Comparison, Cosignature, Envelope, Equivocation, Hash, OfflineProof,
+    SignedCheckpoint, VerifierKey, WitnessKey, WitnessPolicy,
+};
 
 /// The key that signed the good notes: seed of 32 bytes of 7.
 const KEY: &str = "example.com/ledger+ec4d6e6d+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+
+/// The key of the witness that cosigned the good notes: seed of 32 bytes of 9.
+const WITNESS: &str = "witness.example/w1+24b5d9fe+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY";
 
 /// Hash of leaf 1, which the good proofs are about.
 const LEAF: &str = "EW/+Yi4xBDqQNV80ccIJhtUa1OqSLmOdadb8v1O54vA=";
@@ -28,6 +34,21 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
         }
         Some("key") => VerifierKey::parse(str::from_utf8(&bytes)?).map(|_| ())?,
         Some("envelope") => Envelope::decode(&from_hex(str::from_utf8(&bytes)?)).map(|_| ())?,
+        Some("witness-key") => WitnessKey::parse(str::from_utf8(&bytes)?).map(|_| ())?,
+        Some("policy") => WitnessPolicy::parse(&bytes).map(|_| ())?,
+        Some("cosigned") => {
+            SignedCheckpoint::open(&bytes, &key)?;
+            Cosignature::of(&bytes, &WitnessKey::parse(WITNESS)?)?.ok_or("the witness has not cosigned")?;
+        }
+        Some("request") => {
+            let request = AddCheckpoint::parse(&bytes)?;
+            let checkpoint = request.signed_checkpoint(&[key])?;
+            request.decide(&checkpoint, None)?;
+        }
+        Some("equivocation") => match Equivocation::parse(&bytes)?.check(&key)? {
+            Comparison::Equivocation => {}
+            shown => return Err(format!("the notes show {shown:?}").into()),
+        },
         other => panic!("no check for {other:?}"),
     }
     Ok(())

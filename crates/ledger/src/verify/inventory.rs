@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::damage::FileError;
 use crate::durable::{Disk, FileKind, STAGED, staged_path};
-use crate::paths::{CHECKPOINT, ERASURE, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart};
+use crate::paths::{CHECKPOINT, ERASURE, LOCK, LedgerPaths, SEGMENTS, SegmentId, SegmentPart, WITNESSED};
 use crate::read::newest_generations;
 use crate::tile::{BundleId, TILE_WIDTH, TileId, TilePath};
 use crate::tree::hashes_at_level;
@@ -20,16 +20,17 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// Lists the folder. The lock and the checkpoint, which are checked elsewhere, are accounted for.
+    /// Lists the folder. The lock and the checkpoints, which are checked elsewhere, are accounted for.
     pub(super) fn read(paths: &LedgerPaths, problems: &mut Problems) -> Self {
         let mut inventory =
             Self { disk: paths.disk().clone(), root: paths.ledger.clone(), names: BTreeSet::new() };
         inventory.list(&paths.ledger, problems);
         inventory.take(LOCK);
         inventory.take(CHECKPOINT);
+        inventory.take(WITNESSED);
         inventory.take(ERASURE);
         // A replacement under way, or one that a crash interrupted: opening the ledger removes it.
-        for name in [CHECKPOINT, ERASURE] {
+        for name in [CHECKPOINT, WITNESSED, ERASURE] {
             inventory.take(&staged_path(Path::new(name)).to_string_lossy());
         }
         inventory
