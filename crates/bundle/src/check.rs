@@ -9,14 +9,17 @@ use std::io::{self, Read};
 
 use ascribe_ledger::{
     CheckpointRefused, Envelope, Kind, PartialTree, SignedCheckpoint, TreeHead, VerifierKey, commit_captured,
-    leaf_hash, proof::verify_consistency,
+    commit_sealed, leaf_hash, proof::verify_consistency,
 };
 use ascribe_model::{EventId, KeyRef, ObjectEntry};
+use ascribe_sources::capture::{WithheldField, withheld_fields};
 use ascribe_sources::{CapturedReader, Context};
 
 use crate::answer::{AnswerCheck, VERBS, compare};
 use crate::evidence::BundledEvidence;
-use crate::format::{AnswerPart, Counted, EntryPart, Manifest, Opened, Why, limit};
+use crate::format::{
+    AnswerPart, Counted, Disclosure, EntryPart, Manifest, Opened, VERSION, VERSION_FIRST, Why, limit,
+};
 use crate::names::is_named_in;
 use crate::read::{BundleReader, Refused, Stop};
 
@@ -46,8 +49,25 @@ pub struct Report {
     pub answer: Option<AnswerCheck>,
     /// Whether the parsers that found the entries are those of this program.
     pub same_parsers: bool,
+    /// Values that were sealed before their records were stored, and that the bundle opens.
+    pub disclosed: Vec<Disclosed>,
     /// Digest of the seal, which names the bundle.
     pub seal: Option<[u8; 32]>,
+}
+
+/// A sealed value that a bundle opens. It is the value that the record's placeholder commits to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disclosed {
+    /// Index of the entry's leaf.
+    pub leaf: u64,
+    /// The event, where the parsers of this program find it in the record.
+    pub event: Option<EventId>,
+    /// The field, from the event object on.
+    pub field: String,
+    /// The rule that sealed it.
+    pub rule: String,
+    /// The value.
+    pub value: String,
 }
 
 /// Whether a bundle hangs together under its checkpoint.
@@ -124,7 +144,7 @@ pub enum CheckError {
     #[error("this is no bundle: it does not begin with the words `ascribe/bundle/v`")]
     NoBundle,
     /// It is of a later version.
-    #[error("the bundle has version {found}, this program reads version 1")]
+    #[error("the bundle has version {found}, this program reads versions {VERSION_FIRST} and {VERSION}")]
     Version {
         /// Its version.
         found: String,
@@ -142,6 +162,7 @@ pub fn check(input: impl Read, how: Check<'_>) -> Result<Report, CheckError> {
         Err(Stop::Refused(refused)) => {
             report.integrity = Integrity::Invalid(refused);
             report.answer = None; // Nothing follows from records that do not hold.
+            report.disclosed.clear();
         }
         Err(Stop::Error(error)) => return Err(error),
     }
@@ -189,6 +210,15 @@ struct Checking<'r> {
     references: References,
     records: CapturedReader,
     answering: Answering,
+    /// Sealed fields of the records that went by, by leaf.
+    sealed: BTreeMap<u64, SealedFields>,
+}
+
+/// What a disclosure of one record is checked against.
+struct SealedFields {
+    fields: Vec<WithheldField>,
+    /// Ids of the record's events, in their order.
+    events: Vec<EventId>,
 }
 
 /// Stream and object entries that later entries may refer to.
@@ -233,6 +263,7 @@ impl<'r> Checking<'r> {
             references: References::default(),
             records: CapturedReader::default(),
             answering: Answering::default(),
+            sealed: BTreeMap::new(),
         };
         checking.earlier(&mut reader, &claimed, how)?;
         while let Some(entry) = reader.entry()? {
@@ -243,6 +274,7 @@ impl<'r> Checking<'r> {
             let part = reader.answer()?;
             checking.answer(&part, &checkpoint)?;
         }
+        checking.disclosures(&mut reader)?;
         let seal = reader.seal()?;
         checking.report.seal = Some(seal);
         Ok(())
@@ -356,6 +388,9 @@ impl<'r> Checking<'r> {
         }
         let events = events.unwrap_or_default();
         self.report.counts.events += events.len() as u64;
+        if envelope.withheld() {
+            self.keep_sealed(leaf, &opened.captured, &events);
+        }
         let names = &self.manifest.names;
         let is_named = events.iter().any(|event| names.iter().any(|name| is_named_in(name, event)));
         if entry.why == Why::Asked && !is_named {
@@ -371,6 +406,44 @@ impl<'r> Checking<'r> {
                     self.answering.evidence.add(leaf, event);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps what a disclosure further back may open.
+    fn keep_sealed(&mut self, leaf: u64, captured: &[u8], events: &[ascribe_model::Event]) {
+        let fields: Vec<WithheldField> = withheld_fields(captured)
+            .into_iter()
+            .filter(|field| sealed_commitment(field).is_some())
+            .collect();
+        if !fields.is_empty() {
+            let events = events.iter().map(|event| event.id).collect();
+            self.sealed.insert(leaf, SealedFields { fields, events });
+        }
+    }
+
+    /// Each disclosed value is the one that the captured record commits to at that place.
+    fn disclosures(&mut self, reader: &mut BundleReader<impl Read>) -> Result<(), Stop> {
+        let mut before: Option<(u64, u64, String)> = None;
+        while let Some(Disclosure { leaf, event, field, salt, value }) = reader.disclosure()? {
+            let place = (leaf, event, field.clone());
+            if before.is_some_and(|before| before >= place) {
+                return Err(Refused::DisclosureOrder { leaf, field }.into());
+            }
+            before = Some(place);
+            let named = |found: &&WithheldField| found.event as u64 == event && found.path == field;
+            let record = self.sealed.get(&leaf);
+            let mut places = record.into_iter().flat_map(|record| &record.fields).filter(named).peekable();
+            if places.peek().is_none() {
+                return Err(Refused::NotSealed { leaf, field }.into());
+            }
+            let commitment = commit_sealed(&salt, value.as_bytes());
+            let Some(opened) = places.find(|found| sealed_commitment(found) == Some(commitment)) else {
+                return Err(Refused::Disclosed { leaf, field }.into());
+            };
+            let id = record.and_then(|record| record.events.get(opened.event)).copied();
+            let disclosed = Disclosed { leaf, event: id, field, rule: opened.rule.clone(), value };
+            self.report.disclosed.push(disclosed);
         }
         Ok(())
     }
@@ -454,6 +527,13 @@ impl References {
         }
         Ok(())
     }
+}
+
+/// The commitment that stands in the place of a sealed value.
+fn sealed_commitment(field: &WithheldField) -> Option<[u8; 32]> {
+    let (method, digits) = field.kept.as_ref()?;
+    // The same form as an event's id: 64 lower-case digits.
+    (method == "sealed").then(|| digits.parse::<EventId>().ok().map(|id| id.0))?
 }
 
 /// An event that the answer cites and the bundle does not hold, or not where the answer says so.

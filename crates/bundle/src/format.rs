@@ -5,8 +5,14 @@ use ascribe_ledger::{Hash, SALT_BYTES, Salt};
 use ascribe_model::{Answer, Credential, EventId, KeyRef, SkewFact, StreamSummary};
 use serde::{Deserialize, Serialize};
 
-/// The first item of every bundle of this version: it names format and version.
-pub const FIRST_ITEM: &str = "ascribe/bundle/v1";
+/// The first item of every bundle that is written: it names format and version.
+pub const FIRST_ITEM: &str = "ascribe/bundle/v2";
+
+/// The version that is written, and the latest that is read.
+pub(crate) const VERSION: u32 = 2;
+
+/// The earliest version that is read. It has the items up to the seal, and no others.
+pub(crate) const VERSION_FIRST: u32 = 1;
 
 /// What the first item of any version begins with.
 pub(crate) const FIRST_ITEM_STEM: &str = "ascribe/bundle/v";
@@ -38,6 +44,8 @@ pub(crate) mod limit {
     pub(crate) const CONTEXT_BYTES: usize = 1 << 20;
     /// Stream and object entries in one bundle.
     pub(crate) const CONTEXT: u64 = 1 << 20;
+    /// Path of a disclosed field.
+    pub(crate) const FIELD_BYTES: usize = 1 << 16;
 }
 
 /// The items after the first, by their number.
@@ -50,6 +58,7 @@ pub(crate) enum Number {
     Rest = 5,
     Answer = 6,
     Seal = 7,
+    Disclosure = 8,
 }
 
 /// What the bundle is and what was asked for. Nothing but the seal stands behind it.
@@ -154,6 +163,21 @@ pub struct AnswerPart {
     pub answer: Answer,
 }
 
+/// A value that was sealed before its record was stored, opened again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Disclosure {
+    /// Index of the entry's leaf.
+    pub leaf: u64,
+    /// Position of the event in the record, from 0.
+    pub event: u64,
+    /// The field, from the event object on.
+    pub field: String,
+    /// The salt of the commitment that stands in the field's place.
+    pub salt: Salt,
+    /// The value.
+    pub value: String,
+}
+
 /// What an answer rests on that no entry shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,6 +238,7 @@ impl Number {
             5 => Some(Self::Rest),
             6 => Some(Self::Answer),
             7 => Some(Self::Seal),
+            8 => Some(Self::Disclosure),
             _ => None,
         }
     }
@@ -227,6 +252,15 @@ impl Number {
             Self::Rest => "the rest of the tree",
             Self::Answer => "the answer",
             Self::Seal => "the seal",
+            Self::Disclosure => "a disclosure",
+        }
+    }
+
+    /// The version that has it first.
+    pub(crate) const fn since(self) -> u32 {
+        match self {
+            Self::Disclosure => VERSION,
+            _ => VERSION_FIRST,
         }
     }
 
@@ -235,6 +269,7 @@ impl Number {
         match self {
             Self::Manifest => 8,
             Self::Entry => 7,
+            Self::Disclosure => 6,
             Self::Checkpoint | Self::Earlier | Self::Answer => 3,
             Self::Rest | Self::Seal => 2,
         }

@@ -2,7 +2,7 @@
 //!
 //! A bundle holds ledger entries with everything that proves them: their envelopes, the captured bytes and the salts
 //! that open the commitments to them, one proof for all of them together, and the signed checkpoint that it leads to.
-//! It may hold an answer, which [`check`] derives again from the bundled records. `docs/formats/bundle.md` states
+//! It may hold an answer, which [`check`] derives again from the bundled records, and values that had been sealed. `docs/formats/bundle.md` states
 //! the bytes.
 //!
 //! - Write: [`BundleWriter`], which streams and gives equal bytes for equal input.
@@ -23,11 +23,11 @@ mod write;
 
 pub use answer::{AnswerCheck, RederiveError, VERBS, reason, rederive};
 pub use cbor::Malformed;
-pub use check::{Authority, Check, CheckError, Counts, Integrity, Report, Verdict, check};
+pub use check::{Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Verdict, check};
 pub use evidence::BundledEvidence;
 pub use format::{
-    AnswerPart, AnswerPremises, AnswerSubject, Counted, Earlier, EntryPart, FIRST_ITEM, MAX_CAPTURED_BYTES,
-    Manifest, Opened, Parser, Signed, Why,
+    AnswerPart, AnswerPremises, AnswerSubject, Counted, Disclosure, Earlier, EntryPart, FIRST_ITEM,
+    MAX_CAPTURED_BYTES, Manifest, Opened, Parser, Signed, Why,
 };
 pub use names::{EVENT_KIND, NAME_KIND, is_named_in};
 pub use read::Refused;

@@ -11,8 +11,8 @@ use ascribe_model::{KeyKind, KeyRef};
 use crate::cbor::{DecodeError, Decoder, Malformed};
 use crate::check::CheckError;
 use crate::format::{
-    AnswerPart, Counted, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM, FIRST_ITEM_STEM,
-    MAX_CAPTURED_BYTES, Manifest, Number, Opened, Parser, Signed, Why, limit,
+    AnswerPart, Counted, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM_STEM,
+    MAX_CAPTURED_BYTES, Manifest, Number, Opened, Parser, Signed, VERSION, VERSION_FIRST, Why, limit,
 };
 use crate::write::seal_digest;
 
@@ -23,12 +23,14 @@ pub enum Refused {
     #[error("the encoding is not that of a bundle")]
     Malformed(#[from] Malformed),
     /// An item of a number that this version does not have.
-    #[error("the item at byte {offset} has number {number}, which version 1 does not have")]
+    #[error("the item at byte {offset} has number {number}, which version {version} does not have")]
     UnknownItem {
         /// Where it starts.
         offset: u64,
         /// Its number.
         number: u64,
+        /// Version of the bundle.
+        version: u32,
     },
     /// A part out of its place, missing or repeated.
     #[error("{found} stands at byte {offset}, expected {expected}")]
@@ -55,7 +57,7 @@ pub enum Refused {
         offset: u64,
     },
     /// An entry that does not say why it is here.
-    #[error("the entry at byte {offset} is here for reason {number}, which version 1 does not have")]
+    #[error("the entry at byte {offset} is here for reason {number}, which no version has")]
     Why {
         /// Where it starts.
         offset: u64,
@@ -228,6 +230,30 @@ pub enum Refused {
     /// The answer carries a proof of its own, which nobody checks.
     #[error("the answer carries a proof of its own; the bundle is the proof")]
     AnswerProof,
+    /// Disclosures that are repeated or not in order.
+    #[error("the disclosures are repeated or out of order at `{field}` of entry {leaf}")]
+    DisclosureOrder {
+        /// The leaf.
+        leaf: u64,
+        /// The field.
+        field: String,
+    },
+    /// A disclosure of something that was not sealed, or is not here.
+    #[error("entry {leaf} has no sealed value at `{field}`, or is no record of this bundle")]
+    NotSealed {
+        /// The leaf.
+        leaf: u64,
+        /// The field.
+        field: String,
+    },
+    /// A disclosed value that is not the one that was sealed.
+    #[error("what is disclosed of `{field}` in entry {leaf} is not the value that was sealed")]
+    Disclosed {
+        /// The leaf.
+        leaf: u64,
+        /// The field.
+        field: String,
+    },
     /// The seal does not fit.
     #[error("the seal does not fit the bytes before it: the file was damaged or changed")]
     Seal,
@@ -251,6 +277,7 @@ pub(crate) enum Stop {
 /// Reads the parts of a bundle in their order.
 pub(crate) struct BundleReader<R> {
     decoder: Decoder<R>,
+    version: u32,
     /// The item whose number has been read and whose content has not.
     ahead: Option<Ahead>,
 }
@@ -272,9 +299,12 @@ impl<R: Read> BundleReader<R> {
             DecodeError::Io(error) => Stop::Error(CheckError::Read(error)),
             DecodeError::Malformed(_) => Stop::Error(CheckError::NoBundle),
         })?;
-        match first.strip_prefix(FIRST_ITEM_STEM) {
-            Some(_) if first == FIRST_ITEM => Ok(Self { decoder, ahead: None }),
-            Some(version) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => {
+        let known = (VERSION_FIRST..=VERSION).find(|version| first == format!("{FIRST_ITEM_STEM}{version}"));
+        match (known, first.strip_prefix(FIRST_ITEM_STEM)) {
+            (Some(version), _) => Ok(Self { decoder, version, ahead: None }),
+            (None, Some(version))
+                if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 Err(Stop::Error(CheckError::Version { found: version.to_owned() }))
             }
             _ => Err(Stop::Error(CheckError::NoBundle)),
@@ -369,6 +399,21 @@ impl<R: Read> BundleReader<R> {
         Ok(part)
     }
 
+    /// The next disclosure, if there is one more.
+    pub(crate) fn disclosure(&mut self) -> Result<Option<Disclosure>, Stop> {
+        if !self.next_is(Number::Disclosure)? {
+            return Ok(None);
+        }
+        let decoder = &mut self.decoder;
+        Ok(Some(Disclosure {
+            leaf: decoder.unsigned(u64::MAX)?,
+            event: decoder.unsigned(u64::MAX)?,
+            field: decoder.text(limit::FIELD_BYTES)?,
+            salt: decoder.bytes_of::<SALT_BYTES>()?,
+            value: decoder.text(MAX_CAPTURED_BYTES)?,
+        }))
+    }
+
     /// The seal, which must fit, and the end of the file. Returns the digest.
     pub(crate) fn seal(mut self) -> Result<[u8; 32], Stop> {
         let before = self.expect(Number::Seal)?;
@@ -420,7 +465,10 @@ impl<R: Read> BundleReader<R> {
         let (offset, before) = (self.decoder.offset(), self.decoder.digest());
         let elements = self.decoder.array(u64::MAX)?;
         let number = self.decoder.unsigned(u64::MAX)?;
-        let number = Number::from_number(number).ok_or(Refused::UnknownItem { offset, number })?;
+        let version = self.version;
+        let number = Number::from_number(number)
+            .filter(|number| number.since() <= version)
+            .ok_or(Refused::UnknownItem { offset, number, version })?;
         Ok(Ahead { number, offset, elements, before })
     }
 
@@ -513,7 +561,12 @@ mod tests {
         )
     }
 
-    type Read = (Manifest, Signed, Vec<Earlier>, Vec<EntryPart>, Vec<Hash>);
+    fn disclosure() -> impl Strategy<Value = Disclosure> {
+        (any::<u64>(), 0_u64..9, ".{0,40}", any::<Salt>(), ".{0,90}")
+            .prop_map(|(leaf, event, field, salt, value)| Disclosure { leaf, event, field, salt, value })
+    }
+
+    type Read = (Manifest, Signed, Vec<Earlier>, Vec<EntryPart>, Vec<Hash>, Vec<Disclosure>);
 
     fn read_back(bundle: &[u8]) -> Result<Read, Stop> {
         let mut reader = BundleReader::open(bundle)?;
@@ -526,8 +579,12 @@ mod tests {
             entries.push(entry);
         }
         let rest = reader.rest()?;
+        let mut disclosed = Vec::new();
+        while let Some(one) = reader.disclosure()? {
+            disclosed.push(one);
+        }
         reader.seal()?;
-        Ok((manifest, signed, earlier, entries, rest))
+        Ok((manifest, signed, earlier, entries, rest, disclosed))
     }
 
     proptest! {
@@ -538,7 +595,7 @@ mod tests {
             (key, note) in (".{0,50}", ".{0,90}"),
             earlier in vec((".{0,90}", hashes()), 0..3),
             entries in vec(entry(), 0..6),
-            rest in hashes(),
+            (rest, disclosed) in (hashes(), vec(disclosure(), 0..4)),
         ) {
             let signed = Signed { key, note };
             let earlier: Vec<Earlier> =
@@ -551,13 +608,18 @@ mod tests {
                 writer.entry(entry).unwrap();
             }
             writer.rest(&rest).unwrap();
+            for one in &disclosed {
+                writer.disclosure(one).unwrap();
+            }
             let bundle = writer.seal().unwrap().output;
-            prop_assert_eq!(read_back(&bundle).unwrap(), (manifest, signed, earlier, entries, rest));
+            prop_assert_eq!(read_back(&bundle).unwrap(), (manifest, signed, earlier, entries, rest, disclosed));
         }
 
         #[test]
         fn noise_is_never_read(bytes: Vec<u8>) {
-            prop_assert!(read_back(&[&b"\x71ascribe/bundle/v1"[..], &bytes].concat()).is_err());
+            for first in [b"\x71ascribe/bundle/v1", b"\x71ascribe/bundle/v2"] {
+                prop_assert!(read_back(&[&first[..], &bytes].concat()).is_err());
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::error::Error;
 use serde_json::{Value, json};
 
 use crate::answer::AnswerCheck;
-use crate::check::{Authority, Integrity, Report, Verdict, listed};
+use crate::check::{Authority, Disclosed, Integrity, Report, Verdict, listed};
 
 /// Names and claims that are shown one by one in the text; all are in the JSON.
 const SHOWN: usize = 12;
@@ -26,6 +26,23 @@ pub fn text(report: &Report) -> String {
             out.push_str(&list("derived again", derived));
             out.push_str(&list("asserted, not verified", asserted));
             out.push_str(&list("left open by the answer", open));
+        }
+    }
+    if !report.disclosed.is_empty() {
+        out.push_str(
+            "\nDISCLOSED  sealed before they were stored; each is the value that its record commits to\n",
+        );
+        for disclosed in report.disclosed.iter().take(SHOWN) {
+            out.push_str(&format!(
+                "  entry {}, {} ({}): {}\n",
+                disclosed.leaf,
+                shown(&disclosed.field),
+                shown(&disclosed.rule),
+                shown(&disclosed.value)
+            ));
+        }
+        if report.disclosed.len() > SHOWN {
+            out.push_str(&format!("  and {} more\n", report.disclosed.len() - SHOWN));
         }
     }
     let rows = rows(report);
@@ -79,6 +96,7 @@ pub fn json(report: &Report) -> Value {
             "says": authority(report),
         },
         "answer": report.answer.as_ref().map(answer_json),
+        "disclosed": report.disclosed.iter().map(disclosed_json).collect::<Vec<_>>(),
         "manifest": manifest,
         "root": report.head.map(|head| head.root.to_string()),
         "grown_from": report.grown_from,
@@ -96,6 +114,16 @@ pub fn json(report: &Report) -> Value {
             "unread": counts.unread,
         },
         "not_checked": not_checked(report),
+    })
+}
+
+fn disclosed_json(disclosed: &Disclosed) -> Value {
+    json!({
+        "leaf": disclosed.leaf,
+        "event": disclosed.event,
+        "field": disclosed.field,
+        "rule": disclosed.rule,
+        "value": disclosed.value,
     })
 }
 
@@ -236,8 +264,13 @@ fn not_checked(report: &Report) -> Vec<String> {
         );
     }
     if report.counts.withheld > 0 {
+        let but = match report.disclosed.len() {
+            0 => String::new(),
+            1 => ", but for the value disclosed".to_owned(),
+            several => format!(", but for the {several} values disclosed"),
+        };
         sentences.push(format!(
-            "What was withheld from {} records before they were stored: a bundle holds nothing of it.",
+            "What was withheld from {} records before they were stored: a bundle holds nothing of it{but}.",
             report.counts.withheld
         ));
     }

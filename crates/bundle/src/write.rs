@@ -7,11 +7,12 @@ use sha2::Digest as _;
 
 use crate::cbor::Encoder;
 use crate::format::{
-    AnswerPart, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM, Manifest, Number, SEAL_DOMAIN, Signed,
+    AnswerPart, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM, Manifest, Number,
+    SEAL_DOMAIN, Signed,
 };
 
 /// Writes the parts of a bundle in their order: manifest and checkpoint, earlier checkpoints, entries in order of
-/// their leaves, the rest of the tree, at most one answer. It does not check what it is given: whoever writes a
+/// their leaves, the rest of the tree, at most one answer, disclosures. It does not check what it is given: whoever writes a
 /// bundle checks the result as any reader would.
 pub struct BundleWriter<W> {
     encoder: Encoder<W>,
@@ -86,6 +87,16 @@ impl<W: Write> BundleWriter<W> {
         self.item(Number::Answer)?;
         self.encoder.bytes(&serde_json::to_vec(&part.premises)?)?;
         Ok(self.encoder.bytes(&serde_json::to_vec(&part.answer)?)?)
+    }
+
+    /// Adds a sealed value that is disclosed, in order of leaf, event and field.
+    pub fn disclosure(&mut self, disclosed: &Disclosure) -> Result<(), WriteError> {
+        self.item(Number::Disclosure)?;
+        self.encoder.unsigned(disclosed.leaf)?;
+        self.encoder.unsigned(disclosed.event)?;
+        self.encoder.text(&disclosed.field)?;
+        self.encoder.bytes(&disclosed.salt)?;
+        Ok(self.encoder.text(&disclosed.value)?)
     }
 
     /// Seals the bundle.

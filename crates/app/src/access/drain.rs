@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use ascribe_ledger::{Draft, Kind, Ledger};
 use ascribe_model::Timestamp;
 
-use super::spool::{Content, Waiting, asked_at, id_in, waiting};
+use super::spool::{Content, Waiting, asked_at, id_in, sweep, waiting};
 use super::{AccessLedgerError, AccessPlace};
 
 /// Accesses in one append.
@@ -71,6 +71,7 @@ pub fn drain(place: &AccessPlace, own: Option<&Waiting>, now: Timestamp) -> Resu
     for waiting in others.iter().chain(own) {
         waiting.remove().map_err(|source| DrainError::File { path: waiting.path.clone(), source })?;
     }
+    sweep(place, now).map_err(|source| DrainError::File { path: place.spool(), source })?;
     Ok(Drained::Done(new.len() as u64))
 }
 

@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use ascribe_ledger::durable::{self, Disk, DurableError};
 use ascribe_model::{AccessAsked, AccessEnd, AccessOutcome, AccessRecord, Timestamp};
@@ -16,6 +17,9 @@ use super::AccessPlace;
 
 /// Ending of a file that counts.
 const ENDING: &str = "entry";
+
+/// Ending of a file that has no name yet.
+const STAGED: &str = ".new";
 
 /// Largest file that is read. What a command line can hold is far below it.
 const ENTRY_MAX: u64 = 8 << 20;
@@ -101,7 +105,7 @@ pub fn begin(place: &AccessPlace, asked: AccessAsked) -> Result<Begun, SpoolErro
     };
     let staged = tempfile::Builder::new()
         .prefix(".")
-        .suffix(".new")
+        .suffix(STAGED)
         .permissions(fs::Permissions::from_mode(0o666)) // Less what the system's mask takes away, as for any file here.
         .tempfile_in(&spool)
         .map_err(failed(&spool))?;
@@ -168,6 +172,23 @@ pub fn is_due(place: &AccessPlace, now: Timestamp) -> bool {
     let oldest = paths.first().and_then(|path| asked_at(path.file_stem()?.to_str()?));
     let waited = oldest.map_or(0, |oldest| now.nanoseconds().saturating_sub(oldest));
     paths.len() >= WAITING_MAX || waited >= WAITING_NS
+}
+
+/// Removes files that never got their names: a program was stopped before it showed anything. Those that a program may
+/// be about to name are left.
+pub fn sweep(place: &AccessPlace, now: Timestamp) -> io::Result<()> {
+    for entry in fs::read_dir(place.spool())? {
+        let entry = entry?;
+        let is_staged = entry.file_name().to_string_lossy().ends_with(STAGED);
+        // It may have got its name by now.
+        let Ok(made) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
+        let made = made.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let made = i64::try_from(made).unwrap_or(i64::MAX);
+        if is_staged && now.nanoseconds().saturating_sub(made) > WAITING_NS {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// When an access of this name was asked, in nanoseconds since the Unix epoch: the word of whoever made the file.

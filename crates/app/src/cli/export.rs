@@ -23,6 +23,9 @@ pub struct ExportArguments {
     /// A checkpoint that somebody kept: the bundle then proves that the ledger only grew since
     #[arg(long, value_name = "CHECKPOINT")]
     earlier: Option<PathBuf>,
+    /// Open this sealed value, such as `--disclose EVENT userAgent`; may be given several times; needs `keys/seal.key`
+    #[arg(long, num_args = 2, value_names = ["EVENT", "FIELD"], value_parser = questions::name)]
+    disclose: Vec<String>,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
@@ -49,12 +52,14 @@ enum Answer {
 }
 
 pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
+    let disclose = arguments.disclose.as_chunks::<2>().0;
     let exported = ops::export(
         asked.evidence,
         &ExportRequest {
             name: &arguments.entries,
             answer: arguments.answer.map(Answer::asked),
             earlier: arguments.earlier.as_deref(),
+            disclose,
             file: &arguments.file,
             overwrite: if arguments.force { Overwrite::Replace } else { Overwrite::Refuse },
         },
@@ -76,6 +81,10 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
         let withheld =
             format!("from {} records, before they were stored; the bundle cannot show it", counts.withheld);
         rows.push(("withheld", withheld));
+    }
+    for disclosed in &exported.report.disclosed {
+        let what = format!("{} of entry {}, which was sealed", disclosed.field, disclosed.leaf);
+        rows.push(("disclosed", line(&what, 400)));
     }
     if counts.without_bytes > 0 {
         rows.push((

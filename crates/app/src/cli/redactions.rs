@@ -38,7 +38,7 @@ fn unseal(asked: &Asked<'_>, event: &str, field: &str) -> Result<Exit, Failure> 
         ("field", line(&shown.field, 400)),
         ("rule", shown.rule.clone()),
         ("value", line(&shown.value, 4_000)),
-        ("commitment", format!("{}, opened by this value", shown.commitment)),
+        ("commitment", format!("{}, opened by this value", hexadecimal(&shown.commitment))),
     ];
     let value = json!({
         "schema": "ascribe/unseal/v1",
@@ -47,12 +47,16 @@ fn unseal(asked: &Asked<'_>, event: &str, field: &str) -> Result<Exit, Failure> 
         "field": shown.field,
         "rule": shown.rule,
         "value": shown.value,
-        "commitment": shown.commitment,
-        "salt": shown.salt,
+        "commitment": hexadecimal(&shown.commitment),
+        "salt": hexadecimal(&shown.salt),
     });
     asked.told.results(1, Some(shown.size));
     print(&upkeep::form(asked, &rows, &value, ""))?;
     Ok(Exit::Yes)
+}
+
+fn hexadecimal(bytes: &[u8; 32]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).concat()
 }
 
 impl From<RedactionError> for Failure {

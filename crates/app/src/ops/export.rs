@@ -14,8 +14,8 @@ use ascribe_assess::{
     Evidence, EvidenceError, Losses, Page, Period, Subject, Tally, TimePage, USES_MAX, Wanted,
 };
 use ascribe_bundle::{
-    AnswerPart, AnswerPremises, BundleWriter, Check, Counted, Earlier, EntryPart, Manifest, Opened, Parser,
-    RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
+    AnswerPart, AnswerPremises, BundleWriter, Check, Counted, Disclosure, Earlier, EntryPart, Manifest,
+    Opened, Parser, RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
 };
 use ascribe_ledger::{ReadError, SignedCheckpoint};
 use ascribe_model::{Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
@@ -23,6 +23,7 @@ use ascribe_model::{Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, 
 use super::OpenEvidence;
 use super::evidence::OpenError;
 use super::questions::{QuestionError, finished, question};
+use super::redactions::{RedactionError, open_sealed};
 use super::subject::{Named, Resolved, Sought, event_named, keys_named, resolve, suggestions};
 use super::upkeep::parser_versions;
 use crate::workspace::{Workspace, WorkspaceError};
@@ -35,6 +36,8 @@ pub struct ExportRequest<'a> {
     pub answer: Option<AnswerAsked>,
     /// A checkpoint that somebody kept, to be shown that the ledger only grew since.
     pub earlier: Option<&'a Path>,
+    /// Sealed values to open: an event and a field of it each.
+    pub disclose: &'a [[String; 2]],
     /// The file to write.
     pub file: &'a Path,
     /// What to do where there is one already.
@@ -144,6 +147,17 @@ pub enum ExportError {
         /// Entries in the ledger.
         size: u64,
     },
+    /// A sealed value cannot be opened.
+    #[error(transparent)]
+    Disclose(#[from] Box<RedactionError>),
+    /// The value to open is of an entry that the bundle does not hold.
+    #[error("`{event}` is in entry {leaf}, which is not in this bundle")]
+    NotInBundle {
+        /// The event as typed.
+        event: String,
+        /// Its entry.
+        leaf: u64,
+    },
     /// The file is there already.
     #[error("`{path}` exists")]
     Exists {
@@ -195,6 +209,7 @@ pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, Expo
         selected.add_read(&drawn.leaves);
     }
     selected.add_context(&evidence)?;
+    let disclosures = disclosures(root, &evidence, request, &selected)?;
     let earlier = request.earlier.map(|path| earlier(&evidence, &key, path)).transpose()?;
     let plan = Plan {
         evidence: &evidence,
@@ -203,6 +218,7 @@ pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, Expo
         selected: &selected.leaves,
         earlier,
         answer: answer.map(|drawn| drawn.part),
+        disclosures,
     };
     let (bytes, seal, report) = publish(&plan, &key, request)?;
     Ok(Exported { file: request.file.to_owned(), bytes, seal, names, report })
@@ -216,6 +232,7 @@ struct Plan<'a> {
     earlier: Option<Earlier>,
     selected: &'a BTreeMap<u64, Why>,
     answer: Option<AnswerPart>,
+    disclosures: BTreeSet<Disclosure>,
 }
 
 /// The leaves of a bundle, and why each is in it.
@@ -277,6 +294,30 @@ impl Selected {
         }
         counted
     }
+}
+
+/// The sealed values that are to be opened, in the order of a bundle.
+fn disclosures(
+    root: &Path,
+    evidence: &OpenEvidence,
+    request: &ExportRequest<'_>,
+    selected: &Selected,
+) -> Result<BTreeSet<Disclosure>, ExportError> {
+    let mut disclosures = BTreeSet::new();
+    for [event, field] in request.disclose {
+        let opened = open_sealed(root, evidence, event, field).map_err(Box::new)?;
+        if !selected.leaves.contains_key(&opened.leaf) {
+            return Err(ExportError::NotInBundle { event: event.clone(), leaf: opened.leaf });
+        }
+        disclosures.insert(Disclosure {
+            leaf: opened.leaf,
+            event: opened.position,
+            field: opened.field,
+            salt: opened.salt,
+            value: opened.value,
+        });
+    }
+    Ok(disclosures)
 }
 
 /// What the name stands for: every key of that name, whatever its kind.
@@ -504,6 +545,9 @@ fn write<W: std::io::Write>(plan: &Plan<'_>, output: W) -> Result<Sealed<W>, Exp
     if let Some(answer) = &plan.answer {
         writer.answer(answer)?;
     }
+    for disclosed in &plan.disclosures {
+        writer.disclosure(disclosed)?;
+    }
     Ok(writer.seal()?)
 }
 
@@ -561,6 +605,10 @@ impl ExportError {
             Self::EarlierSize { .. } => {
                 "the ledger must have grown since: if it has not, it was put back to an older state"
                     .to_owned()
+            }
+            Self::Disclose(error) => error.hint(),
+            Self::NotInBundle { .. } => {
+                "a bundle opens values of its own entries only: export what names the event".to_owned()
             }
             Self::Exists { .. } => "choose another name, or replace it with `--force`".to_owned(),
             Self::File { .. } | Self::Write(_) | Self::Check(_) => {

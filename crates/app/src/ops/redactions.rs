@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ascribe_assess::Evidence as _;
+use ascribe_ledger::Salt;
 use ascribe_model::{
     Answer, Basis, Body, Claim, ConfigEntry, Details, EventId, Question, RedactionsDetail, Timestamp,
     Verdict, WithheldRule,
@@ -28,21 +29,23 @@ pub struct RedactionsRequest<'a> {
     pub source: Option<&'a str>,
 }
 
-/// A sealed value that was shown.
+/// A sealed value that was opened.
 #[derive(Debug)]
 pub struct Unsealed {
     /// The event.
     pub event: EventId,
+    /// Position of the event in its record, from 0.
+    pub position: u64,
     /// Leaf of the entry whose value it is.
     pub leaf: u64,
     /// The field.
     pub field: String,
     /// The rule that sealed it.
     pub rule: String,
-    /// The commitment in the ledger, in hexadecimal digits. The value and its salt open it.
-    pub commitment: String,
-    /// The salt, in hexadecimal digits.
-    pub salt: String,
+    /// The commitment in the ledger. The value and its salt open it.
+    pub commitment: [u8; 32],
+    /// The salt.
+    pub salt: Salt,
     /// The value.
     pub value: String,
     /// Entries under the checkpoint that it was found at.
@@ -104,11 +107,20 @@ pub fn redactions(root: &Path, request: RedactionsRequest<'_>) -> Result<Answer,
     Ok(finished(&evidence, body))
 }
 
-/// Shows one sealed value and checks it against the commitment in the ledger. Every disclosure of a sealed value goes
-/// through here.
+/// Shows one sealed value and checks it against the commitment in the ledger.
 pub fn unseal(root: &Path, event: &str, field: &str) -> Result<Unsealed, RedactionError> {
     let evidence = OpenEvidence::open(root).map_err(QuestionError::from)?;
-    let found = event_and_leaf(&evidence, event)?;
+    open_sealed(root, &evidence, event, field)
+}
+
+/// Opens one sealed value. Every disclosure of a sealed value goes through here.
+pub(super) fn open_sealed(
+    root: &Path,
+    evidence: &OpenEvidence,
+    event: &str,
+    field: &str,
+) -> Result<Unsealed, RedactionError> {
+    let found = event_and_leaf(evidence, event)?;
     let (found, leaf) = found.ok_or_else(|| RedactionError::NoEvent(event.to_owned()))?;
     let entry = evidence.reader.proven_entry(leaf).map_err(QuestionError::from)?;
     let sealed: Vec<WithheldField> = withheld_fields(entry.kept().map_err(QuestionError::from)?)
@@ -129,11 +141,12 @@ pub fn unseal(root: &Path, event: &str, field: &str) -> Result<Unsealed, Redacti
         .map_err(|source| RedactionError::Unseal { field: field.to_owned(), source })?;
     Ok(Unsealed {
         event: found.id,
+        position: withheld.event as u64,
         leaf,
         field: field.to_owned(),
         rule: withheld.rule.clone(),
-        commitment: hexadecimal(&commitment),
-        salt: hexadecimal(&opened.salt),
+        commitment,
+        salt: opened.salt,
         value: opened.value,
         size: evidence.reader.size(),
     })
@@ -257,10 +270,6 @@ fn sealed_names(sealed: &[String]) -> String {
     } else {
         format!("; sealed are `{}`", sealed.join("`, `"))
     }
-}
-
-fn hexadecimal(bytes: &[u8; 32]) -> String {
-    bytes.map(|byte| format!("{byte:02x}")).concat()
 }
 
 fn from_hexadecimal(digits: &str) -> Option<[u8; 32]> {

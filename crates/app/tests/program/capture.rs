@@ -104,6 +104,66 @@ fn what_a_policy_withholds_is_listed_and_what_it_seals_can_be_shown() {
     assert_eq!(given.json(&["redactions"]), before);
 }
 
+/// One sealed field leaves with its proof; its neighbours, and the same field of other records, do not.
+#[test]
+fn one_sealed_field_is_disclosed_and_nothing_else() {
+    let policy = usable().replace("fields = [\"userAgent\"]", "fields = [\"userAgent\", \"errorMessage\"]");
+    let given = evidence_with(&policy);
+    let with = |number: usize, agent: &str| {
+        let field = format!("\"userAgent\":\"{agent}\",\"errorMessage\":\"said of {agent}\"");
+        record(number).replace("\"userAgent\":\"aws-cli/2\"", &field)
+    };
+    let input = format!("{}\n{}\n", with(1, "agent-of-anna"), with(2, "agent-of-bert"));
+    given.ingest(&[&given.input("a.json", input.as_bytes())]);
+    let file = given.root().join("../case.evb");
+    let file = file.to_str().unwrap();
+    let event = "11111111-2222-4333-8444-000000000001";
+    let export = |more: &[&str]| {
+        let basic =
+            ["export", "--entries", "AKIAEXAMPLEDEPLOY001", "--force", "-o", file, "--output", "json"];
+        given.run(&[&basic, more].concat())
+    };
+    let exported = export(&["--answer", "who", "--disclose", event, "userAgent"]);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let report: Value = serde_json::from_str(&exported.out).unwrap();
+    let disclosed = report["check"]["disclosed"].as_array().unwrap();
+    assert_eq!(disclosed.len(), 1, "{report:#}");
+    assert_eq!(
+        (&disclosed[0]["field"], &disclosed[0]["value"]),
+        (&"userAgent".into(), &"agent-of-anna".into())
+    );
+    let bundle = fs::read(file).unwrap();
+    let holds = |needle: &str| bundle.windows(needle.len()).any(|part| part == needle.as_bytes());
+    assert!(holds("agent-of-anna") && !holds("said of agent-of-anna") && !holds("agent-of-bert"));
+    let again =
+        export(&["--answer", "who", "--disclose", event, "userAgent", "--disclose", event, "userAgent"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(fs::read(file).unwrap(), bundle, "equal requests to equal ledgers give equal bytes");
+    let both = ["--disclose", event, "errorMessage", "--disclose", event, "userAgent"];
+    let both: Value = serde_json::from_str(&export(&both).out).unwrap();
+    assert_eq!(both["check"]["disclosed"].as_array().unwrap().len(), 2, "{both:#}");
+    let other = export(&["--disclose", event, "sourceIPAddress"]);
+    assert!(other.code == 2 && other.err.contains("is not sealed"), "{}", other.err);
+    let ran = given.run(&[
+        "export",
+        "--entries",
+        "11111111-2222-4333-8444-000000000002",
+        "--force",
+        "-o",
+        file,
+        "--disclose",
+        event,
+        "userAgent",
+    ]);
+    assert!(ran.code == 2 && ran.err.contains("which is not in this bundle"), "{}", ran.err);
+    let accesses = given.json(&["access", "--verb", "export", "--limit", "1000"]);
+    let asked = &accesses["accesses"].as_array().unwrap().last().unwrap()["access"]["options"]["disclose"];
+    assert_eq!(*asked, serde_json::json!([event, "userAgent"]), "who disclosed what is on record");
+    fs::remove_dir_all(given.root().join("sealed")).unwrap();
+    let erased = export(&["--disclose", event, "userAgent"]);
+    assert!(erased.code == 2 && erased.err.contains("it was erased"), "{}", erased.err);
+}
+
 #[test]
 fn each_change_of_policy_is_in_the_ledger_before_the_records_it_is_for() {
     let given = evidence_with(&usable());

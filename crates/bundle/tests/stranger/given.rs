@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use ascribe_assess::Subject;
 use ascribe_bundle::{
-    AnswerPart, AnswerPremises, BundleWriter, BundledEvidence, Check, Counted, Earlier, EntryPart, Manifest,
-    Opened, Parser, Report, Signed, Why, check, reason,
+    AnswerPart, AnswerPremises, BundleWriter, BundledEvidence, Check, Counted, Disclosure, Earlier,
+    EntryPart, Manifest, Opened, Parser, Report, Signed, Why, check, reason,
 };
-use ascribe_ledger::{Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, Reader, Span, VerifierKey};
+use ascribe_ledger::{
+    Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, Reader, Span, VerifierKey, commit_sealed,
+};
 use ascribe_model::{
     Answer, Credential, CredentialClass, EntryState, EvidenceRef, KeyKind, KeyRef, ProofSide, Question, Scope,
 };
@@ -30,6 +32,7 @@ pub struct Parts {
     pub entries: Vec<EntryPart>,
     pub rest: Vec<Hash>,
     pub answer: Option<AnswerPart>,
+    pub disclosed: Vec<Disclosure>,
 }
 
 /// A ledger in a folder of its own.
@@ -62,14 +65,34 @@ fn text_of(leaf: usize) -> (Kind, String) {
     }
 }
 
+/// The value that a policy sealed in record 6, at `userAgent`, opened.
+pub fn disclosure() -> Disclosure {
+    Disclosure {
+        leaf: 6,
+        event: 0,
+        field: "userAgent".to_owned(),
+        salt: [9; 32],
+        value: "aws-cli/2".to_owned(),
+    }
+}
+
 fn record_text(number: usize) -> String {
+    let agent = match number {
+        6 => {
+            let sealed = disclosure();
+            let commitment = commit_sealed(&sealed.salt, sealed.value.as_bytes());
+            let digits = commitment.map(|byte| format!("{byte:02x}")).concat();
+            format!("\"userAgent\":\"[withheld:policy.agents sealed={digits}]\",")
+        }
+        _ => String::new(),
+    };
     let access_key = if number.is_multiple_of(3) { ASKED_KEY } else { "AKIAEXAMPLEOTHER0001" };
     format!(
         "{{\"eventVersion\":\"1.09\",\"userIdentity\":{{\"type\":\"IAMUser\",\"principalId\":\"AIDAEXAMPLEDEPLOY0001\",\
          \"arn\":\"arn:aws:iam::111122223333:user/deploy\",\"accountId\":\"111122223333\",\
          \"accessKeyId\":\"{access_key}\",\"userName\":\"deploy\"}},\"eventTime\":\"2026-08-14T09:00:{:02}Z\",\
          \"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"GetBucketLocation\",\"awsRegion\":\"eu-central-1\",\
-         \"sourceIPAddress\":\"10.0.0.1\",\"requestParameters\":null,\"responseElements\":null,\
+         \"sourceIPAddress\":\"10.0.0.1\",{agent}\"requestParameters\":null,\"responseElements\":null,\
          \"requestID\":\"R{number:08}\",\"eventID\":\"11111111-2222-4333-8444-{number:012}\",\
          \"eventType\":\"AwsApiCall\",\"recipientAccountId\":\"111122223333\"}}",
         number % 60
@@ -172,6 +195,7 @@ impl Given {
             rest: self.reader.gap_hashes(next..self.reader.size()).unwrap(),
             entries,
             answer: None,
+            disclosed: Vec::new(),
         }
     }
 
@@ -232,6 +256,9 @@ impl Parts {
         writer.rest(&self.rest).unwrap();
         if let Some(answer) = &self.answer {
             writer.answer(answer).unwrap();
+        }
+        for disclosed in &self.disclosed {
+            writer.disclosure(disclosed).unwrap();
         }
         writer.seal().unwrap().output
     }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use crate::given::{Given, verifier};
+use crate::given::{Given, disclosure, verifier};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ascribe-verify")).args(arguments).output().unwrap()
@@ -26,7 +26,7 @@ fn exit_codes_are_those_of_the_table() {
     let mut broken = bundle.clone();
     broken[3_000] ^= 1;
     let broken = file(&folder, "broken.evb", &broken);
-    let later = file(&folder, "later.evb", b"\x71ascribe/bundle/v2\x80");
+    let later = file(&folder, "later.evb", b"\x71ascribe/bundle/v3\x80");
     let text = file(&folder, "text.evb", b"PK\x03\x04");
     let key = verifier().to_string();
     let key_file = file(&folder, "ledger.vkey", format!("{key}\n").as_bytes());
@@ -73,6 +73,11 @@ fn a_second_reader_written_from_the_documents_agrees() {
     for size in [12, 40, 300] {
         let mut parts = Given::ledger(size).parts();
         assert!(holds(&parts.write()), "{size} entries");
+        parts.disclosed = vec![disclosure()];
+        assert!(holds(&parts.write()), "{size} entries, and a disclosed value");
+        parts.disclosed[0].value.push('x');
+        assert!(!holds(&parts.write()), "{size} entries, and another value");
+        parts.disclosed.clear();
         parts.opened(2).captured[40] ^= 1;
         assert!(!holds(&parts.write()), "{size} entries, one of them changed");
     }

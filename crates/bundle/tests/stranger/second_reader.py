@@ -69,8 +69,8 @@ def main(path):
     with open(path, "rb") as file:
         data = file.read()
     first, at = read_item(data, 0)
-    assert first == "ascribe/bundle/v1", "the first item"
-    tree, checkpoint, ended = Tree(), None, False
+    assert first in ("ascribe/bundle/v1", "ascribe/bundle/v2"), "the first item"
+    tree, checkpoint, ended, records = Tree(), None, False, {}
     while at < len(data):
         assert not ended, "bytes behind the seal"
         begin = at
@@ -86,9 +86,16 @@ def main(path):
                 commitment = sha256(b"ascribe/captured/v1\0", salt, length, captured)
                 # Field 7 of the envelope: a byte string of 32 bytes.
                 assert b"\x07\x58\x20" + commitment in item[4], "a commitment"
+                if b" sealed=" in captured:
+                    records[item[1]] = captured
         elif item[0] == 5:
             tree.fill(int(checkpoint[1]), item[1])
             assert tree.root() == base64.b64decode(checkpoint[2]), "the root"
+        elif item[0] == 8:
+            value = item[5].encode()
+            length = len(value).to_bytes(8, "big")
+            commitment = sha256(b"ascribe/sealed/v1\0", item[4], length, value)
+            assert b" sealed=" + commitment.hex().encode() + b"]" in records[item[1]], "a disclosure"
         elif item[0] == 7:
             assert item[1] == sha256(b"ascribe/bundle-seal/v1\0", sha256(data[:begin])), "the seal"
             ended = True

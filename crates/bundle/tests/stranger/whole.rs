@@ -3,7 +3,8 @@
 use ascribe_bundle::{AnswerCheck, Authority, Check, Verdict, Why, check, json, text};
 use ascribe_ledger::{KeyPair, perfect_subtrees};
 
-use crate::given::{Given, checked};
+use crate::given::{Given, checked, disclosure};
+use crate::raw::Items;
 
 #[test]
 fn a_good_bundle_holds_and_says_what_it_is() {
@@ -40,7 +41,9 @@ fn integrity_and_authority_are_two_verdicts() {
 
 #[test]
 fn every_flipped_byte_is_noticed() {
-    let bundle = Given::ledger(10).parts().write();
+    let mut parts = Given::ledger(10).parts();
+    parts.disclosed = vec![disclosure()];
+    let bundle = parts.write();
     let half = bundle.len() / 2;
     std::thread::scope(|threads| {
         for offsets in [0..half, half..bundle.len()] {
@@ -128,4 +131,37 @@ fn entries_share_their_hashes() {
     assert_eq!(hashes(&mut (0..SIZE).step_by(1_000)), 318_528);
     assert_eq!(hashes(&mut (0..SIZE).step_by(100)), 2_100_000);
     assert_eq!(hashes(&mut (500_000..501_000)), 704);
+}
+
+/// A sealed value that was opened is shown as disclosed, and it is said that nothing else is.
+#[test]
+fn a_disclosed_value_is_shown_as_what_the_record_commits_to() {
+    let mut parts = Given::ledger(70).parts();
+    let before = checked(&parts.write());
+    assert!(text(&before).contains(
+        "What was withheld from 1 records before they were stored: a bundle holds nothing of it.\n"
+    ));
+    parts.disclosed = vec![disclosure()];
+    let report = checked(&parts.write());
+    assert_eq!(report.verdict(), Verdict::Valid);
+    let [disclosed] = report.disclosed.as_slice() else { panic!("{report:?}") };
+    assert_eq!((disclosed.leaf, disclosed.value.as_str()), (6, "aws-cli/2"));
+    assert_eq!((disclosed.field.as_str(), disclosed.rule.as_str()), ("userAgent", "policy.agents"));
+    assert!(disclosed.event.is_some());
+    let text = text(&report);
+    assert!(text.contains("  entry 6, userAgent (policy.agents): aws-cli/2\n"), "{text}");
+    assert!(text.contains("a bundle holds nothing of it, but for the value disclosed."), "{text}");
+    assert_eq!(json(&report)["disclosed"][0]["value"], "aws-cli/2");
+}
+
+/// What version 1 has, version 2 has with the same bytes.
+#[test]
+fn a_bundle_of_version_1_is_read_as_before() {
+    let parts = Given::ledger(70).parts();
+    let mut items = Items::of(&parts.write());
+    assert_eq!(items.0[0], b"\x71ascribe/bundle/v2");
+    items.0[0] = b"\x71ascribe/bundle/v1".to_vec();
+    let report = checked(&items.sealed());
+    assert_eq!(report.verdict(), Verdict::Valid, "{}", text(&report));
+    assert_eq!(report.counts, checked(&parts.write()).counts);
 }

@@ -1,11 +1,68 @@
 //! Bundles that somebody changed and sealed again, each refused for its own reason.
 
-use ascribe_bundle::{AnswerCheck, Check, CheckError, Earlier, EntryPart, Verdict, Why, check, json};
+use ascribe_bundle::{
+    AnswerCheck, Check, CheckError, Disclosure, Earlier, EntryPart, Verdict, Why, check, json,
+};
 use ascribe_ledger::{Envelope, Hash, KeyPair, commit_captured};
 use ascribe_model::{EventId, KeyKind, KeyRef};
 
-use crate::given::{Given, Parts, asked_key, checked};
+use crate::given::{Given, Parts, asked_key, checked, disclosure};
 use crate::raw::{Items, elements, replace};
+
+const DISCLOSURES: [Change<Parts>; 11] = [
+    ("another value", |it| it.disclosed[0].value.push('x'), "is not the value that was sealed"),
+    ("no value", |it| it.disclosed[0].value.clear(), "is not the value that was sealed"),
+    ("another salt", |it| it.disclosed[0].salt[0] ^= 1, "is not the value that was sealed"),
+    (
+        "another field",
+        |it| "eventName".clone_into(&mut it.disclosed[0].field),
+        "has no sealed value at `eventName`",
+    ),
+    ("no field", |it| it.disclosed[0].field.clear(), "has no sealed value at ``"),
+    ("another event", |it| it.disclosed[0].event = 1, "has no sealed value at `userAgent`"),
+    ("an event far off", |it| it.disclosed[0].event = u64::MAX, "has no sealed value at `userAgent`"),
+    ("another entry", |it| it.disclosed[0].leaf = 9, "entry 9 has no sealed value at `userAgent`"),
+    ("an entry that is not here", |it| it.disclosed[0].leaf = 7, "entry 7 has no sealed value"),
+    ("twice", |it| it.disclosed.push(disclosure()), "are repeated or out of order"),
+    (
+        "out of order",
+        |it| it.disclosed.push(Disclosure { leaf: 1, ..disclosure() }),
+        "are repeated or out of order at `userAgent` of entry 1",
+    ),
+];
+
+#[test]
+fn disclosures_that_the_records_do_not_commit_to_are_refused() {
+    let mut parts = Given::ledger(70).parts();
+    parts.disclosed = vec![disclosure()];
+    assert_eq!(checked(&parts.write()).verdict(), Verdict::Valid);
+    for (name, change, reason) in DISCLOSURES {
+        let mut changed = parts.clone();
+        change(&mut changed);
+        refused(name, &changed.write(), reason);
+        assert!(checked(&changed.write()).disclosed.is_empty(), "{name}: nothing of it is shown");
+    }
+    // An entry whose bytes are gone commits to nothing that anybody could still read.
+    let erased = parts.entries.iter_mut().find(|entry| entry.leaf == 6).unwrap();
+    erased.opened = None;
+    parts.answer = None;
+    parts.manifest.answer.clear();
+    refused("an erased entry", &parts.write(), "entry 6 has no sealed value at `userAgent`");
+}
+
+#[test]
+fn a_disclosure_before_the_answer_or_in_version_1_is_refused() {
+    let mut parts = Given::ledger(70).parts();
+    parts.disclosed = vec![disclosure()];
+    let items = Items::of(&parts.write());
+    let mut early = items.clone();
+    let (disclosure, answer) = (early.place(8), early.place(6));
+    early.0.swap(disclosure, answer);
+    refused("a disclosure before the answer", &early.sealed(), "a disclosure stands at byte");
+    let mut old = items;
+    old.0[0] = b"\x71ascribe/bundle/v1".to_vec();
+    refused("a disclosure in version 1", &old.sealed(), "has number 8, which version 1 does not have");
+}
 
 /// What it is, what was changed, and why it has to be refused.
 type Change<T> = (&'static str, fn(&mut T), &'static str);
@@ -302,7 +359,11 @@ const RAW: [Change<Items>; 27] = [
         "the rest of the tree does not fit",
     ),
     ("a second seal", |it| *it = Items(vec![it.sealed()]), "bytes follow the seal"),
-    ("an unknown item", |it| it.0.insert(3, vec![0x81, 0x08]), "has number 8, which version 1 does not have"),
+    (
+        "an unknown item",
+        |it| it.0.insert(3, vec![0x81, 0x15]),
+        "has number 21, which version 2 does not have",
+    ),
     ("an item without a number", |it| it.0.insert(3, vec![0x80]), "expected an unsigned number"),
     ("a map", |it| it.0.insert(3, vec![0xa0]), "starts with 0xa0, expected an array"),
     ("a tag", |it| it.item(4).insert(0, 0xc1), "starts with 0xc1, expected an array"),
@@ -480,7 +541,7 @@ fn what_is_no_bundle_is_no_invalid_bundle() {
     ] {
         assert!(matches!(error(bytes), CheckError::NoBundle), "{bytes:?}");
     }
-    for (bytes, version) in [(&b"\x71ascribe/bundle/v2"[..], "2"), (b"\x72ascribe/bundle/v10", "10")] {
+    for (bytes, version) in [(&b"\x71ascribe/bundle/v3"[..], "3"), (b"\x72ascribe/bundle/v10", "10")] {
         assert!(matches!(error(bytes), CheckError::Version { found } if found == version));
     }
 }
