@@ -6,10 +6,14 @@
 #![expect(clippy::print_stderr, reason = "a program that talks beside its output")]
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+use ascribe_ledger::simulation::fuzz::{self, Target};
 use ascribe_ledger::simulation::power_loss::{self, Outcome};
 
-const USAGE: &str = "usage: torture power-loss [--seeds N] [--first N]";
+const USAGE: &str = "\
+usage: torture power-loss [--seeds N] [--first N]
+       torture fuzz [--target NAME] [--seconds N] [--first N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +21,19 @@ fn main() -> ExitCode {
     let held = match arguments[..] {
         ["power-loss", ref options @ ..] => numbers(options, [("--seeds", 100_000), ("--first", 0)])
             .map(|[seeds, first]| lose_power(first, seeds)),
+        ["fuzz", "--target", name, ref options @ ..] => fuzz_options(options).and_then(|(seconds, first)| {
+            fuzz::TARGETS
+                .iter()
+                .chain([&fuzz::LEDGER])
+                .find(|target| target.name == name)
+                .map(|target| fuzz_one(target, seconds, first))
+        }),
+        ["fuzz", ref options @ ..] => fuzz_options(options).map(|(seconds, first)| {
+            // All of them, also after one has a finding.
+            let targets = fuzz::TARGETS.iter().chain([&fuzz::LEDGER]);
+            let held: Vec<bool> = targets.map(|target| fuzz_one(target, seconds, first)).collect();
+            held.iter().all(|held| *held)
+        }),
         _ => None,
     };
     match held {
@@ -37,6 +54,32 @@ fn numbers<const N: usize>(options: &[&str], known: [(&str, u64); N]) -> Option<
         values[place] = pair.get(1)?.replace('_', "").parse().ok()?;
     }
     Some(values)
+}
+
+fn fuzz_options(options: &[&str]) -> Option<(Duration, u64)> {
+    numbers(options, [("--seconds", 60), ("--first", 1)])
+        .map(|[seconds, first]| (Duration::from_secs(seconds), first))
+}
+
+fn fuzz_one(target: &Target, length: Duration, first: u64) -> bool {
+    let start = Instant::now();
+    // The clock is asked now and then: many inputs take less time than asking.
+    match fuzz::fuzz(target, first, |tried| !tried.is_multiple_of(64) || start.elapsed() < length) {
+        Ok(tried) => {
+            println!(
+                "{}: {} inputs in {:.0?}, {} of them accepted, no finding",
+                target.name,
+                tried.inputs,
+                start.elapsed(),
+                tried.accepted
+            );
+            true
+        }
+        Err(finding) => {
+            println!("{finding}");
+            false
+        }
+    }
 }
 
 fn lose_power(first: u64, seeds: u64) -> bool {

@@ -152,7 +152,7 @@ impl Disk {
         let staged = staged_path(path);
         // A crash before the rename leaves at most a staged file, which the next replacement overwrites.
         let mut file = self.run(Step::CreateFile, &staged, || self.medium.open(&staged, Opening::Replace))?;
-        self.run(Step::Write, &staged, || file.write_all(bytes))?;
+        self.run(Step::Write, &staged, || write_at_once(file.as_mut(), bytes))?;
         self.run(Step::SyncFile, &staged, || file.sync_all())?;
         drop(file);
         // A crash between rename and folder sync leaves the old or the new file, each whole.
@@ -163,7 +163,7 @@ impl Disk {
     /// Writes a file that must not exist yet and that only its owner may read (mode 0600), durably.
     pub fn create_private_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
         let mut file = self.run(Step::CreateFile, path, || self.medium.open(path, Opening::PrivateNew))?;
-        self.run(Step::Write, path, || file.write_all(bytes))?;
+        self.run(Step::Write, path, || write_at_once(file.as_mut(), bytes))?;
         self.run(Step::SyncFile, path, || file.sync_all())?;
         self.sync_folder(&folder_of(path))
     }
@@ -334,7 +334,7 @@ impl DerivedFiles {
                 }
                 opened => opened?,
             };
-            file.write_all(bytes)
+            write_at_once(file.as_mut(), bytes)
         })?;
         self.unsynced.push(path);
         Ok(())

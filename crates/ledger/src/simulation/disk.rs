@@ -203,6 +203,20 @@ impl SimulatedDisk {
         state.restart();
     }
 
+    /// Puts bytes in the place of a file, or makes one, durably: what someone does to a disk behind the ledger's back.
+    pub fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let state = &mut *self.state();
+        let node = match state.find(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                state.put(path, Node::File(Pages::default()))?
+            }
+            found => found?,
+        };
+        *state.pages_mut(node)? = Pages::durable(bytes);
+        state.sync_all();
+        Ok(())
+    }
+
     /// Every file with its bytes as they read now, in order of paths.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();

@@ -4,9 +4,13 @@
 //! Everything here follows from a seed, so a run that failed can be had again.
 
 mod disk;
+pub mod fuzz;
+mod material;
+mod mutate;
 mod pages;
 pub mod power_loss;
 mod random;
+mod workload;
 
 pub use disk::{Fault, SimulatedDisk};
 pub use pages::Survival;

@@ -42,6 +42,11 @@ struct Change {
 }
 
 impl Pages {
+    /// A file whose bytes are on the platter.
+    pub(super) fn durable(bytes: &[u8]) -> Self {
+        Self { live: bytes.to_vec(), platter: bytes.to_vec(), changes: Vec::new() }
+    }
+
     pub(super) fn live(&self) -> &[u8] {
         &self.live
     }

@@ -13,17 +13,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::disk::{Fault, SimulatedDisk};
 use super::pages::Survival;
 use super::random::Random;
+use super::workload::{SEGMENT_LEAVES, chain, draft, key, record};
 use crate::append::SaltsFrom;
 use crate::durable::Disk;
 use crate::ledger::Settings;
 use crate::proof::verify_consistency;
 use crate::{
-    AppendError, CheckpointError, Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, OpenError, Reader,
-    SignedCheckpoint, Span, leaf_hash, verify,
+    AppendError, CheckpointError, Draft, Hash, KeyPair, Ledger, LedgerPaths, OpenError, Reader,
+    SignedCheckpoint, leaf_hash, verify,
 };
-
-/// Leaves a segment: the fewest that a segment may have, so that runs cross into the next one.
-const SEGMENT_LEAVES: u32 = 256;
 
 /// Leaves that a large run starts with: just before tiles and the segment are full.
 const LARGE_START: u64 = 250;
@@ -129,7 +127,7 @@ impl Run {
     }
 
     fn on(disk: SimulatedDisk, told: Told, mut random: Random) -> Result<Self, String> {
-        let key = KeyPair::from_seed("example.com/simulated", [3; 32]).map_err(|error| chain(&error))?;
+        let key = key()?;
         let paths = LedgerPaths::new("/ledger", "/anchor").on(Disk::on(Arc::new(disk.clone())));
         let salts = SaltsFrom::Seed(Arc::new(Mutex::new(Random::new(random.number()))));
         let (outcome, trail) = (Outcome::default(), Vec::new());
@@ -449,54 +447,8 @@ fn large_start() -> Result<Start, String> {
     Ok((run.disk, run.told))
 }
 
-/// The record at a leaf: now and then empty, now and then longer than a page, and not all of it compressible.
-fn record(leaf: u64) -> Vec<u8> {
-    let mut random = Random::new(leaf);
-    let mut record = format!("record {leaf} ").into_bytes();
-    match random.below(16) {
-        0 => record.clear(),
-        1 => {
-            let start = record.len();
-            record.resize(start + random.position(6_000), 0);
-            random.fill(&mut record[start..]);
-        }
-        // What an unwritten sector reads as, in the middle of a record.
-        2 => record.resize(record.len() + 1_500, 0),
-        _ => record.extend_from_slice(&record.repeat(random.position(6))),
-    }
-    record
-}
-
-fn draft(leaf: u64, captured: &[u8]) -> Draft<'_> {
-    Draft {
-        kind: match leaf {
-            0 => Kind::Stream,
-            1 => Kind::Object,
-            _ => Kind::Record,
-        },
-        stream: (leaf > 0).then_some(0),
-        object: (leaf > 1).then_some(1),
-        span: (leaf > 1).then_some(Span { offset: leaf, length: captured.len() as u64 }),
-        received_at: leaf.cast_signed(),
-        captured,
-        received: (leaf % 5 == 2).then_some(b"what was withheld".as_slice()),
-    }
-}
-
 fn shown<T>(result: &Result<T, impl Error>) -> String {
     result.as_ref().map_or_else(|error| chain(error), |_| "done".to_owned())
-}
-
-/// An error and what it came of.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
