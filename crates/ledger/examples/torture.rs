@@ -10,9 +10,16 @@ use std::time::{Duration, Instant};
 
 use ascribe_ledger::simulation::fuzz::{self, Target};
 use ascribe_ledger::simulation::power_loss::{self, Outcome};
+use ascribe_ledger::simulation::scripted::{self, Tried};
+use ascribe_ledger::simulation::{flips, hostile};
 
 const USAGE: &str = "\
 usage: torture power-loss [--seeds N] [--first N]
+       torture torn [--stride N]
+       torture fsync
+       torture flip [--entries N] [--stride N] [--all-bits N]
+       torture hostile
+       torture clock [--entries N] [--seeds N]
        torture fuzz [--target NAME] [--seconds N] [--first N]";
 
 fn main() -> ExitCode {
@@ -21,6 +28,15 @@ fn main() -> ExitCode {
     let held = match arguments[..] {
         ["power-loss", ref options @ ..] => numbers(options, [("--seeds", 100_000), ("--first", 0)])
             .map(|[seeds, first]| lose_power(first, seeds)),
+        ["torn", ref options @ ..] => numbers(options, [("--stride", 1)])
+            .map(|[stride]| said("writes torn", scripted::tear_writes(stride as usize))),
+        ["fsync"] => Some(said("syncs failed", scripted::fail_syncs())),
+        ["flip", ref options @ ..] => {
+            numbers(options, [("--entries", 2_000), ("--stride", 1), ("--all-bits", 100)]).map(flip)
+        }
+        ["hostile"] => Some(keep_or_refuse()),
+        ["clock", ref options @ ..] => numbers(options, [("--entries", 1_000), ("--seeds", 100)])
+            .map(|[entries, seeds]| jump_clocks(entries, seeds)),
         ["fuzz", "--target", name, ref options @ ..] => fuzz_options(options).and_then(|(seconds, first)| {
             fuzz::TARGETS
                 .iter()
@@ -54,6 +70,73 @@ fn numbers<const N: usize>(options: &[&str], known: [(&str, u64); N]) -> Option<
         values[place] = pair.get(1)?.replace('_', "").parse().ok()?;
     }
     Some(values)
+}
+
+fn said(what: &str, tried: Result<Tried, power_loss::Failure>) -> bool {
+    match tried {
+        Ok(Tried { calls, faults }) => {
+            println!(
+                "{what}: {faults} in all, at {calls} calls; each was recovered from with nothing acknowledged lost"
+            );
+            true
+        }
+        Err(failure) => {
+            println!("{failure}");
+            false
+        }
+    }
+}
+
+fn flip([entries, stride, all_bits]: [u64; 3]) -> bool {
+    let chosen = flips::Chosen { stride: stride as usize, all_bits: all_bits as usize };
+    match flips::flip(entries, chosen, &mut |line| eprintln!("{line}")) {
+        Ok(flipped) => {
+            println!(
+                "{} bits flipped in the {} bytes of a ledger of {entries} entries and its anchor: {} reported, {} with the \
+                 file, {} with a place in it or the leaf",
+                flipped.flips, flipped.bytes, flipped.reported, flipped.file_named, flipped.place_named
+            );
+            flipped.reported == flipped.flips && flipped.file_named == flipped.flips
+        }
+        Err(what) => {
+            println!("{what}");
+            false
+        }
+    }
+}
+
+fn keep_or_refuse() -> bool {
+    let names: Vec<&str> = hostile::records().iter().map(|(name, _)| *name).collect();
+    match hostile::keep_or_refuse() {
+        Ok((kept, refused)) => {
+            println!(
+                "{kept} records kept byte for byte, {refused} refused with its reason: {}",
+                names.join(", ")
+            );
+            true
+        }
+        Err(what) => {
+            println!("{what}");
+            false
+        }
+    }
+}
+
+fn jump_clocks(entries: u64, seeds: u64) -> bool {
+    let mut total = 0;
+    for seed in 0..seeds {
+        match hostile::jump_clocks(entries, seed) {
+            Ok(found) => total += found,
+            Err(what) => {
+                println!("seed {seed}: {what}");
+                return false;
+            }
+        }
+    }
+    println!(
+        "{total} entries with times that jump, in {seeds} ledgers: each at the leaf of its arrival, proven"
+    );
+    true
 }
 
 fn fuzz_options(options: &[&str]) -> Option<(Duration, u64)> {

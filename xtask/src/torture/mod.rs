@@ -19,7 +19,7 @@ use crate::options::OptionError;
 pub struct Fault {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Its options, each with a whole number; empty for none.
+    /// Its options; empty for none.
     pub options: &'static str,
     /// What is done, and what must hold.
     pub what: &'static str,
@@ -36,7 +36,7 @@ struct Scene<'a> {
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 2] = [
+pub const FAULTS: [Fault; 8] = [
     Fault {
         name: "kill",
         options: "[--trials N] [--events N] [--seed N]",
@@ -50,6 +50,42 @@ pub const FAULTS: [Fault; 2] = [
         name: "power-loss",
         options: "[--seeds N] [--first N]",
         what: "loses power at random steps over a simulated disk, again in recovery too; nothing acknowledged may be missing",
+        run: in_process::run,
+    },
+    Fault {
+        name: "torn",
+        options: "[--stride N]",
+        what: "tears every write of a writer at every border of a sector, and recovers",
+        run: in_process::run,
+    },
+    Fault {
+        name: "fsync",
+        options: "",
+        what: "lets every sync fail once; the writer stops, and nothing is signed that was not synced",
+        run: in_process::run,
+    },
+    Fault {
+        name: "flip",
+        options: "[--entries N] [--stride N] [--all-bits N]",
+        what: "flips a bit of every byte of a ledger and its anchor; each is reported with its file",
+        run: in_process::run,
+    },
+    Fault {
+        name: "hostile",
+        options: "",
+        what: "appends records that break readers; each is kept byte for byte or refused with its reason",
+        run: in_process::run,
+    },
+    Fault {
+        name: "clock",
+        options: "[--entries N] [--seeds N]",
+        what: "lets the times of entries jump; their order is that of arrival",
+        run: in_process::run,
+    },
+    Fault {
+        name: "fuzz",
+        options: "[--target NAME] [--seconds N] [--first N]",
+        what: "gives changed inputs to every reader: no panic, one encoding, nothing forged verifies",
         run: in_process::run,
     },
 ];

@@ -16,6 +16,9 @@ use super::pages::{Pages, Survival};
 use super::random::Random;
 use crate::durable::{FileKind, Medium, OpenFile, Opening};
 
+/// What a disk writes whole.
+pub(super) const SECTOR_BYTES: usize = 512;
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -29,6 +32,33 @@ pub enum Fault {
     ErrorAfter,
     /// A write takes a part of its bytes and says so. Other calls go well.
     ShortWrite,
+    /// Power is lost during a write, which leaves this on the platter. Other calls go well.
+    Torn(Tear),
+}
+
+/// What is left of the bytes of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tear {
+    /// So many, and the file ends there.
+    Cut(usize),
+    /// So many, and zeros up to the end of the write.
+    Zeros(usize),
+    /// All but the sector that the byte of this number is in, which reads as zeros.
+    Hole(usize),
+}
+
+/// A call that changes bytes or makes them durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// A write at the end of a file.
+    Write {
+        /// Bytes in the file before it.
+        offset: usize,
+        /// Bytes written.
+        length: usize,
+    },
+    /// A sync of a file, a folder or the file system.
+    Sync,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -52,6 +82,8 @@ struct State {
     steps: u64,
     /// Calls so far that read.
     reads: u64,
+    /// Writes and syncs so far, each with its step.
+    calls: Vec<(u64, Call)>,
     /// The step that goes wrong, and how.
     fault: Option<(u64, Fault)>,
     /// The read that fails.
@@ -121,6 +153,7 @@ impl SimulatedDisk {
                 next_handle: 0,
                 steps: 0,
                 reads: 0,
+                calls: Vec::new(),
                 fault: None,
                 read_fault: None,
                 went_wrong: false,
@@ -162,6 +195,11 @@ impl SimulatedDisk {
         std::mem::take(&mut state.went_wrong)
     }
 
+    /// Whether what was planned has happened.
+    pub fn went_wrong(&self) -> bool {
+        self.state().went_wrong
+    }
+
     /// The bytes of a file as another process would read them now; `None` where there is no such file.
     pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
@@ -172,6 +210,11 @@ impl SimulatedDisk {
     /// Steps so far: calls that change something or make it durable.
     pub fn steps(&self) -> u64 {
         self.state().steps
+    }
+
+    /// Writes and syncs so far, each with the step that it was.
+    pub fn calls(&self) -> Vec<(u64, Call)> {
+        self.state().calls.clone()
     }
 
     /// Whether power was lost and nothing works until [`SimulatedDisk::lose_power`] has settled what is left.
@@ -255,7 +298,7 @@ impl State {
             Some((at, fault)) if at == self.steps => match fault {
                 Fault::PowerLostBefore | Fault::Error => Course::Fails(fault),
                 Fault::PowerLostAfter | Fault::ErrorAfter => Course::HappensAndFails(fault),
-                Fault::ShortWrite => Course::Happens,
+                Fault::ShortWrite | Fault::Torn(_) => Course::Happens,
             },
             _ => Course::Happens,
         };
@@ -278,7 +321,7 @@ impl State {
     fn fail(&mut self, fault: Fault) -> io::Error {
         self.went_wrong = true;
         match fault {
-            Fault::PowerLostBefore | Fault::PowerLostAfter => {
+            Fault::PowerLostBefore | Fault::PowerLostAfter | Fault::Torn(_) => {
                 self.power = Power::Lost;
                 power_lost()
             }
@@ -286,6 +329,10 @@ impl State {
                 io::Error::new(io::ErrorKind::StorageFull, "no space left (simulated)")
             }
         }
+    }
+
+    fn called(&mut self, call: Call) {
+        self.calls.push((self.steps, call));
     }
 
     fn read_step(&mut self) -> io::Result<()> {
@@ -442,6 +489,26 @@ impl State {
     }
 }
 
+impl Tear {
+    /// What a write at `offset` leaves.
+    fn apply(self, offset: usize, bytes: &[u8]) -> Vec<u8> {
+        let mut left = bytes.to_vec();
+        match self {
+            Self::Cut(kept) => left.truncate(kept),
+            Self::Zeros(kept) => left.iter_mut().skip(kept).for_each(|byte| *byte = 0),
+            Self::Hole(at) => {
+                let sector = (offset + at) / SECTOR_BYTES;
+                for (byte, place) in left.iter_mut().zip(offset..) {
+                    if place / SECTOR_BYTES == sector {
+                        *byte = 0;
+                    }
+                }
+            }
+        }
+        left
+    }
+}
+
 impl Folder {
     fn apply(&mut self, change: NameChange) {
         change.apply(&mut self.live);
@@ -538,6 +605,7 @@ impl Medium for SimulatedDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let node = state.find(path)?;
+        state.called(Call::Sync);
         state.step(
             |state| {
                 state.folder_mut(node)?.sync();
@@ -570,7 +638,9 @@ impl SimulatedFile {
 
     fn sync(&self) -> io::Result<()> {
         let node = self.node;
-        self.state()?.step(
+        let mut state = self.state()?;
+        state.called(Call::Sync);
+        state.step(
             |state| {
                 match state.nodes.get_mut(&node) {
                     Some(Node::File(pages)) => pages.sync(),
@@ -609,6 +679,15 @@ impl OpenFile for SimulatedFile {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.state()?;
+        let offset = state.pages(self.node)?.live().len();
+        state.called(Call::Write { offset, length: bytes.len() });
+        if let Some((at, fault @ Fault::Torn(tear))) = state.fault
+            && at == state.steps
+        {
+            let torn = tear.apply(offset, bytes);
+            state.pages_mut(self.node)?.append(&torn);
+            return Err(state.fail(fault));
+        }
         let spoilt = state.random.position(bytes.len() + 1);
         let node = self.node;
         let count = if state.fault == Some((state.steps, Fault::ShortWrite)) {
@@ -652,7 +731,9 @@ impl OpenFile for SimulatedFile {
     }
 
     fn sync_file_system(&self) -> io::Result<()> {
-        self.state()?.step(
+        let mut state = self.state()?;
+        state.called(Call::Sync);
+        state.step(
             |state| {
                 state.sync_all();
                 Ok(())

@@ -41,11 +41,11 @@ impl Material {
     /// Made once: 260 entries, which are more than a segment and a tile hold, with five checkpoints on the way.
     pub(super) fn get() -> Result<&'static Self, String> {
         static MATERIAL: OnceLock<Result<Material, String>> = OnceLock::new();
-        MATERIAL.get_or_init(|| Self::make(&[3, 7, 120, 256, 260])).as_ref().map_err(String::clone)
+        MATERIAL.get_or_init(|| Self::make(&[3, 7, 120, 256, 260], record)).as_ref().map_err(String::clone)
     }
 
-    /// A ledger of the last of `sizes`, with a checkpoint at each.
-    pub(super) fn make(sizes: &[u64]) -> Result<Self, String> {
+    /// A ledger of the last of `sizes`, with a checkpoint at each, that holds `record` of each leaf.
+    pub(super) fn make(sizes: &[u64], record: fn(u64) -> Vec<u8>) -> Result<Self, String> {
         let disk = SimulatedDisk::new(0);
         let paths = Self::paths(&disk);
         let salts_from = SaltsFrom::Seed(Arc::new(Mutex::new(Random::new(0))));

@@ -4,14 +4,17 @@
 //! Everything here follows from a seed, so a run that failed can be had again.
 
 mod disk;
+pub mod flips;
 pub mod fuzz;
+pub mod hostile;
 mod material;
 mod mutate;
 mod pages;
 pub mod power_loss;
 mod random;
+pub mod scripted;
 mod workload;
 
-pub use disk::{Fault, SimulatedDisk};
+pub use disk::{Call, Fault, SimulatedDisk, Tear};
 pub use pages::Survival;
 pub use random::Random;

@@ -89,7 +89,7 @@ pub fn run(seed: u64) -> Result<Outcome, Failure> {
 
 /// What the world outside was told.
 #[derive(Debug, Clone, Default)]
-struct Told {
+pub(super) struct Told {
     /// Leaf hashes of acknowledged entries, by leaf.
     entries: Vec<Hash>,
     /// Checkpoints returned to a caller or published, in order.
@@ -98,35 +98,34 @@ struct Told {
     made: bool,
 }
 
-struct Run {
-    random: Random,
-    disk: SimulatedDisk,
+/// A ledger over a simulated disk, and the oracle beside it.
+pub(super) struct Run {
+    pub(super) random: Random,
+    pub(super) disk: SimulatedDisk,
     paths: LedgerPaths,
     key: KeyPair,
     salts: SaltsFrom,
     told: Told,
-    ledger: Option<Ledger>,
+    pub(super) ledger: Option<Ledger>,
     outcome: Outcome,
-    trail: Vec<String>,
+    pub(super) trail: Vec<String>,
 }
 
 /// A disk with a ledger on it, made once, and what was told of it.
-type Start = (SimulatedDisk, Told);
+pub(super) type Start = (SimulatedDisk, Told);
 
 impl Run {
     fn start(seed: u64) -> Result<Self, String> {
         let mut random = Random::new(seed);
         let (disk, told) = if random.chance(1, 5) {
-            static LARGE: OnceLock<Result<Start, String>> = OnceLock::new();
-            let (disk, told) = LARGE.get_or_init(large_start).as_ref().map_err(String::clone)?;
-            (disk.copy(random.number()), told.clone())
+            large_start(random.number())?
         } else {
             (SimulatedDisk::new(random.number()), Told::default())
         };
         Self::on(disk, told, random)
     }
 
-    fn on(disk: SimulatedDisk, told: Told, mut random: Random) -> Result<Self, String> {
+    pub(super) fn on(disk: SimulatedDisk, told: Told, mut random: Random) -> Result<Self, String> {
         let key = key()?;
         let paths = LedgerPaths::new("/ledger", "/anchor").on(Disk::on(Arc::new(disk.clone())));
         let salts = SaltsFrom::Seed(Arc::new(Mutex::new(Random::new(random.number()))));
@@ -191,7 +190,7 @@ impl Run {
     }
 
     /// Appends some entries; false where that failed.
-    fn act_append(&mut self) -> Result<bool, String> {
+    pub(super) fn act_append(&mut self) -> Result<bool, String> {
         let Some(mut ledger) = self.ledger.take() else { return Ok(false) };
         let first = ledger.size();
         let count =
@@ -217,7 +216,7 @@ impl Run {
     }
 
     /// Commits; false where that failed.
-    fn act_checkpoint(&mut self) -> Result<bool, String> {
+    pub(super) fn act_checkpoint(&mut self) -> Result<bool, String> {
         let Some(mut ledger) = self.ledger.take() else { return Ok(false) };
         let committed = ledger.checkpoint();
         self.trail.push(format!("checkpoint: {}", shown(&committed)));
@@ -236,7 +235,7 @@ impl Run {
     }
 
     /// Closes and opens; false where that failed.
-    fn act_reopen(&mut self) -> Result<bool, String> {
+    pub(super) fn act_reopen(&mut self) -> Result<bool, String> {
         drop(self.ledger.take());
         match self.open() {
             Ok(ledger) => {
@@ -244,7 +243,7 @@ impl Run {
                 self.ledger = Some(ledger);
                 Ok(true)
             }
-            Err(_) if self.disk.plan_nothing() => Ok(false),
+            Err(_) if self.disk.went_wrong() => Ok(false),
             Err(error) => Err(format!("open failed though nothing went wrong: {error}")),
         }
     }
@@ -291,7 +290,7 @@ impl Run {
     }
 
     /// Opens what is left, with things going wrong on the way now and then, and checks it.
-    fn recover(&mut self) -> Result<(), String> {
+    pub(super) fn recover(&mut self) -> Result<(), String> {
         for _ in 0..self.random.below(3) {
             if self.random.chance(1, 4) {
                 let after = self.random.below(40);
@@ -316,6 +315,11 @@ impl Run {
             self.outcome.crashes_in_recovery += 1;
             self.crash()?;
         }
+        self.recover_at_once()
+    }
+
+    /// Opens what is left with nothing going wrong, and checks it.
+    pub(super) fn recover_at_once(&mut self) -> Result<(), String> {
         let ledger = self.open().map_err(|error| format!("recovery failed: {error}"))?;
         self.saw(ledger.committed().clone());
         self.check(&ledger)?;
@@ -324,7 +328,7 @@ impl Run {
     }
 
     /// Opens the ledger, or makes it where nothing was made yet.
-    fn open(&mut self) -> Result<Ledger, String> {
+    pub(super) fn open(&mut self) -> Result<Ledger, String> {
         let settings = || Settings { segment_leaves: SEGMENT_LEAVES, salts_from: self.salts.clone() };
         let opened = match Ledger::open_with(&self.paths, self.key.clone(), settings()) {
             Err(OpenError::NotALedger { .. }) if !self.told.made => {
@@ -391,7 +395,7 @@ impl Run {
     }
 
     /// What a reader finds before anyone has repaired anything: it does not wait for a writer.
-    fn read_published(&mut self) -> Result<(), String> {
+    pub(super) fn read_published(&mut self) -> Result<(), String> {
         if self.disk.is_dead() {
             return Ok(());
         }
@@ -415,7 +419,7 @@ impl Run {
     }
 
     /// Another process may read the published note at any time.
-    fn look_at_published(&mut self) {
+    pub(super) fn look_at_published(&mut self) {
         if self.disk.is_dead() {
             return;
         }
@@ -425,15 +429,21 @@ impl Run {
         }
     }
 
-    fn saw(&mut self, checkpoint: SignedCheckpoint) {
+    pub(super) fn saw(&mut self, checkpoint: SignedCheckpoint) {
         if !self.told.checkpoints.contains(&checkpoint) {
             self.told.checkpoints.push(checkpoint);
         }
     }
 }
 
-/// A ledger that is about to fill a segment and tiles, and what was told of it.
-fn large_start() -> Result<Start, String> {
+/// A disk with a ledger that is about to fill a segment and tiles, and what was told of it.
+pub(super) fn large_start(seed: u64) -> Result<Start, String> {
+    static LARGE: OnceLock<Result<Start, String>> = OnceLock::new();
+    let (disk, told) = LARGE.get_or_init(make_large_start).as_ref().map_err(String::clone)?;
+    Ok((disk.copy(seed), told.clone()))
+}
+
+fn make_large_start() -> Result<Start, String> {
     let mut run = Run::on(SimulatedDisk::new(0), Told::default(), Random::new(0))?;
     let mut ledger = run.open()?;
     let records: Vec<Vec<u8>> = (0..LARGE_START).map(record).collect();
