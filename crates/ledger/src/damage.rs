@@ -95,6 +95,9 @@ pub enum FormatProblem {
     /// A tile or entry bundle is malformed.
     #[error("the tile is malformed")]
     Tile(#[source] TileError),
+    /// A row of a completeness index is malformed.
+    #[error("the row of the index is malformed")]
+    IndexRow(#[source] crate::index::RowError),
 }
 
 /// Why a file of the ledger could not be used.

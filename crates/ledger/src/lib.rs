@@ -8,11 +8,11 @@
 //! - Read, without a lock and at the published checkpoint: [`Reader::open`], [`Reader::entry`], [`Reader::entries`],
 //!   [`Reader::salts`], [`Reader::inclusion_proof`].
 //! - Check: [`verify`] for a whole ledger, [`proof`] for single proofs, [`OfflineProof`] for a proof that travels
-//!   together with its checkpoint, [`PartialTree`] for many leaves under one root.
+//!   together with its checkpoint, [`PartialTree`] for many leaves under one root, [`index`] for all entries of a value.
 //! - Not to be alone: [`WitnessPolicy`] says whom a checker believes, [`AddCheckpoint`] and `WitnessBook` are what a
 //!   witness does, [`compare`] and [`Equivocation`] what two checkpoints show.
 //!
-//! Without the feature `files` only the last of these is built, and only as far as it needs no disk: what a stranger
+//! Without the feature `files` only the last of these are built, and only as far as it needs no disk: what a stranger
 //! needs to check evidence.
 
 mod checkpoint;
@@ -21,6 +21,7 @@ mod cosignature;
 mod envelope;
 mod equivocation;
 mod hash;
+pub mod index;
 mod note;
 mod offline_proof;
 mod partial_tree;

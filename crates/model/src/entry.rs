@@ -1,8 +1,10 @@
 //! What the entries of the ledger that are not records hold.
 //!
-//! The ledger commits to bytes and knows none of this. The bytes of an `object`, a `stream` and a `config` entry are one
-//! of these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed, and the rejected bytes.
-//! `docs/formats/event.md` states them.
+//! The ledger commits to bytes and knows none of this. The bytes of an `object`, a `stream`, a `config` and an
+//! `index-root` entry are one of these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed,
+//! and the rejected bytes. `docs/formats/event.md` states them.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,37 @@ pub struct ConfigFile {
     pub bytes: u64,
 }
 
+/// An `index-root` entry: the root of the completeness index over a range of entries, and who made it from what.
+/// `docs/formats/index.md` states what it commits to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRootEntry {
+    /// Version of this form: [`IndexRootEntry::VERSION`].
+    pub version: u32,
+    /// First leaf of the range.
+    pub from: u64,
+    /// Leaf behind the last.
+    pub to: u64,
+    /// How often the range was indexed before.
+    pub generation: u64,
+    /// Rows of the index.
+    pub rows: u64,
+    /// Root over the rows, in base64.
+    pub root: String,
+    /// Commitment to the salt of the rows, in base64.
+    pub salt: String,
+    /// Records in the range.
+    pub records: u64,
+    /// Those of them that no parser read: the index knows nothing of what they say.
+    pub unread: u64,
+    /// Those of them that had been erased: the index knows nothing of what they said.
+    pub erased: u64,
+    /// Rejects in the range: bytes that no parser could read.
+    pub rejects: u64,
+    /// Version of the parser of each source.
+    pub parsers: BTreeMap<String, u32>,
+}
+
 /// The first line of a `reject` entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +170,11 @@ pub struct RejectHeader {
     /// The bytes are still encoded: the envelope's span then says where decoding stopped, not how long they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encoded: bool,
+}
+
+impl IndexRootEntry {
+    /// The version that is written.
+    pub const VERSION: u32 = 1;
 }
 
 impl ConfigEntry {

@@ -27,7 +27,9 @@ pub use answer::{
     WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
-pub use entry::{ConfigEntry, ConfigFile, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry};
+pub use entry::{
+    ConfigEntry, ConfigFile, IndexRootEntry, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry,
+};
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
     Event, EventId, EventTime, Native, Origin, Outcome, Resource, ResourceRole, SourceRef, Status, TimeBasis,
