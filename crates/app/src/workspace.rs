@@ -11,6 +11,7 @@
 //! <evidence>/ledger/          ground: docs/formats/ledger.md
 //! <evidence>/anchor/          the last checkpoint signed, kept apart
 //! <evidence>/access/          who asked what: docs/access.md
+//! <evidence>/index/           completeness indexes, and their salts: docs/formats/index.md
 //! <evidence>/store/           derived: docs/formats/store.md
 //! <evidence>/fold.lock        held by whoever folds the ledger into the store
 //! ```
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use ascribe_ledger::index::IndexPaths;
 use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
 
@@ -297,6 +299,11 @@ impl Workspace {
     /// Where it is kept who asked what.
     pub fn access(&self) -> AccessPlace {
         AccessPlace::new(&self.root, &self.settings.origin)
+    }
+
+    /// Folder of the completeness indexes.
+    pub fn index_paths(&self) -> IndexPaths {
+        IndexPaths::new(self.root.join("index"))
     }
 
     /// Folder of the store.

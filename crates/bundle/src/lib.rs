@@ -16,6 +16,7 @@ mod cbor;
 mod check;
 mod evidence;
 mod format;
+mod index_root;
 mod names;
 mod read;
 mod report;
@@ -29,7 +30,8 @@ pub use format::{
     AnswerPart, AnswerPremises, AnswerSubject, Counted, Disclosure, Earlier, EntryPart, FIRST_ITEM,
     MAX_CAPTURED_BYTES, Manifest, Opened, Parser, Signed, Why,
 };
-pub use names::{EVENT_KIND, NAME_KIND, is_named_in};
+pub use index_root::{IndexRoot, IndexRootError};
+pub use names::{ANY_KIND, EVENT_KIND, NAME_KIND, each_name, is_named_in};
 pub use read::Refused;
 pub use report::{harmless, json, text};
 pub use write::{BundleWriter, Sealed, WriteError};

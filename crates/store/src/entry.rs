@@ -19,6 +19,11 @@ pub enum Entry<'a> {
     Stream(Stream<'a>),
     /// Something that the operator configured is in force from here on.
     Config(Config<'a>),
+    /// The root of a completeness index.
+    IndexRoot {
+        /// Position in the ledger.
+        leaf: u64,
+    },
     /// A leaf of which the store keeps nothing: a decision, a tombstone, a record that was erased.
     Other {
         /// Position in the ledger.
@@ -142,7 +147,7 @@ impl Entry<'_> {
             Self::Object(object) => object.leaf,
             Self::Stream(stream) => stream.leaf,
             Self::Config(config) => config.leaf,
-            Self::Other { leaf } => *leaf,
+            Self::IndexRoot { leaf } | Self::Other { leaf } => *leaf,
         }
     }
 }

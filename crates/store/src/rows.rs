@@ -22,6 +22,8 @@ pub(crate) const OBJECT_KIND: &str = "ascribe.object";
 pub(crate) const STREAM_KIND: &str = "ascribe.stream";
 /// Kind under which configurations are found by name.
 const CONFIG_KIND: &str = "ascribe.config";
+/// Key under which the roots of completeness indexes are found.
+const INDEX_KEY: (&str, &str) = ("ascribe.index", "index-root");
 /// Kind of the keys under which identities are found by their names.
 pub(crate) const NAME_KIND: &str = "name";
 /// Key kind of what an event says about visibility, such as `recording_stopped`.
@@ -151,6 +153,14 @@ impl Rows {
     pub(crate) fn note_config(&mut self, config: &Config<'_>) {
         self.collected.occasions.start(config.leaf, None);
         let key = self.collected.interned.intern(CONFIG_KIND, "", config.name);
+        self.collected.occasions.note(key, Role::Native);
+    }
+
+    /// Notes where the root of a completeness index is.
+    pub(crate) fn note_index_root(&mut self, leaf: u64) {
+        self.collected.occasions.start(leaf, None);
+        let (kind, value) = INDEX_KEY;
+        let key = self.collected.interned.intern(kind, "", value);
         self.collected.occasions.note(key, Role::Native);
     }
 

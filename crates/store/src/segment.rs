@@ -112,6 +112,7 @@ impl SegmentBuilder {
                     self.withheld.policy(leaf);
                 }
             }
+            Entry::IndexRoot { .. } => self.rows.note_index_root(leaf),
             Entry::Other { .. } => self.summary.others += 1,
         }
         self.next += 1;

@@ -10,6 +10,7 @@ mod escape;
 mod export;
 mod identity_text;
 mod ingest;
+mod ledger;
 mod lifecycle_text;
 mod messages;
 mod policy;
@@ -112,6 +113,8 @@ pub enum Command {
     Redactions(redactions::RedactionsArguments),
     /// How the clocks of streams stand to each other: what the records show, and what joins use
     Skew(skew::SkewArguments),
+    /// Matters of the ledger itself: seal ranges of it, prove that no entry of a name is left out
+    Ledger(ledger::LedgerArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
     /// Throw the derived store away and derive it again from the ledger
@@ -175,6 +178,7 @@ fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
         Command::Policy(policy) => policy::policy(asked, policy),
         Command::Redactions(redactions) => redactions::redactions(asked, redactions),
         Command::Skew(skew) => skew::skew(asked, skew),
+        Command::Ledger(ledger) => ledger::ledger(asked, ledger),
         Command::Verify => upkeep::verify(asked),
         Command::Rebuild => upkeep::rebuild(asked),
         Command::Compact => upkeep::compact(asked),

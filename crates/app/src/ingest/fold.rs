@@ -200,6 +200,7 @@ impl Rereader {
                 Ok(config) => Folded::Config(config.name()),
                 Err(_) => Folded::Other,
             },
+            Kind::IndexRoot => Folded::IndexRoot,
             _ => Folded::Other,
         })
     }
@@ -210,11 +211,20 @@ impl Rereader {
         reader: &Reader,
         entry: &ascribe_ledger::Entry,
     ) -> Result<Vec<ascribe_model::Event>, ascribe_ledger::ReadError> {
-        let Some(captured) = entry.captured() else { return Ok(Vec::new()) };
+        // A record that was captured by a version that could read it stays in the ledger, without events here.
+        Ok(self.read(reader, entry)?.unwrap_or_default())
+    }
+
+    /// The same; `None` where these parsers cannot read the record, or it was erased.
+    pub fn read(
+        &mut self,
+        reader: &Reader,
+        entry: &ascribe_ledger::Entry,
+    ) -> Result<Option<Vec<ascribe_model::Event>>, ascribe_ledger::ReadError> {
+        let Some(captured) = entry.captured() else { return Ok(None) };
         let scope = self.scope_of(reader, entry.envelope().object)?;
         let context = Context { scope: scope.as_deref() };
-        // A record that was captured by a version that could read it stays in the ledger, without events here.
-        Ok(self.captured.events(captured, &context).unwrap_or_default())
+        Ok(self.captured.events(captured, &context))
     }
 
     fn scope_of(
@@ -282,6 +292,7 @@ fn push<'b>(
             partition: stream.partition.as_deref(),
         }),
         Folded::Config(name) => Entry::Config(Config { leaf, name }),
+        Folded::IndexRoot => Entry::IndexRoot { leaf },
         Folded::Other => Entry::Other { leaf },
     };
     builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })?;

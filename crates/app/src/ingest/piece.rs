@@ -254,6 +254,8 @@ pub enum Folded {
     Stream(StreamEntry),
     /// Something that the operator configured is in force, by name.
     Config(&'static str),
+    /// The root of a completeness index.
+    IndexRoot,
     /// An entry of which the store keeps nothing.
     Other,
 }

@@ -10,8 +10,11 @@ mod export;
 mod ingest;
 mod pages;
 mod policy_check;
+mod prove;
 mod questions;
 mod redactions;
+mod seal;
+mod sealed_ranges;
 mod settings;
 mod skew;
 mod subject;
@@ -24,8 +27,12 @@ pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
+pub use prove::{
+    ProveError, ProveRequest, ProvenKey, ProvenName, ProvenRange, ProvenValue, Recompute, Recomputed, prove,
+};
 pub use questions::{QuestionError, chain, lifecycle, session, show, sources, timeline, who, why};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
+pub use seal::{SealError, SealWhat, Seals, seal};
 pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

@@ -71,6 +71,12 @@ pub fn keys_named(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, Que
     })
 }
 
+/// The values that `text` can mean where nothing in the ledger has it: itself, and without a kind and a scope.
+pub fn values_of(text: &str) -> Vec<String> {
+    let values: BTreeSet<String> = readings(text).iter().map(|wanted| wanted.value.to_owned()).collect();
+    values.into_iter().collect()
+}
+
 fn indexed(evidence: &OpenEvidence, text: &str) -> Result<Indexed, QuestionError> {
     let readings = readings(text);
     for wanted in &readings {

@@ -13,6 +13,7 @@ mod answers;
 mod bad_input;
 mod capture;
 mod comfort;
+mod completeness;
 mod crash;
 mod enrichment;
 mod export;
