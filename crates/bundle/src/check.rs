@@ -11,7 +11,7 @@ use ascribe_ledger::{
     CheckpointRefused, Envelope, Kind, PartialTree, SignedCheckpoint, TreeHead, VerifierKey, commit_captured,
     commit_sealed, leaf_hash, proof::verify_consistency,
 };
-use ascribe_model::{EventId, KeyRef, ObjectEntry};
+use ascribe_model::{EventId, EvidenceRef, KeyRef, ObjectEntry};
 use ascribe_sources::capture::{WithheldField, withheld_fields};
 use ascribe_sources::{CapturedReader, Context};
 
@@ -486,7 +486,8 @@ impl<'r> Checking<'r> {
         if let Some((what, _)) = differing.into_iter().find(|(_, same)| !same) {
             return Err(Refused::AnswerOf { what }.into());
         }
-        if answer.proof.evidence.iter().any(|found| found.proof.is_some() || found.envelope.is_some()) {
+        let carries = |found: &EvidenceRef| found.proof.is_some() || found.envelope.is_some();
+        if answer.proof.evidence.iter().any(carries) || answer.proof.leans_on_others() {
             return Err(Refused::AnswerProof.into());
         }
         let evidence = &mut self.answering.evidence;

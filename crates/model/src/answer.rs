@@ -445,6 +445,58 @@ pub struct ProofSide {
     pub size: u64,
     /// Where the cited events lie in the ledger, sorted by event.
     pub evidence: Vec<EvidenceRef>,
+    /// Up to where witnesses cosigned the ledger; absent where no policy asks for any.
+    #[serde(default, skip_serializing_if = "WitnessStanding::is_not_configured")]
+    pub witnesses: WitnessStanding,
+    /// Up to where an authority stamped the ledger; absent where none is configured and none ever did.
+    #[serde(default, skip_serializing_if = "TimeStanding::is_not_configured")]
+    pub time: TimeStanding,
+}
+
+/// Up to where witnesses cosigned the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WitnessStanding {
+    /// No policy asks for witnesses.
+    #[default]
+    NotConfigured,
+    /// No checkpoint has the cosignatures that the policy asks for.
+    NotYet,
+    /// A checkpoint has them.
+    UpTo {
+        /// Entries under the largest such checkpoint.
+        size: u64,
+    },
+    /// That cannot be told.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Up to where a time-stamping authority stamped the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TimeStanding {
+    /// No authority is configured, and the ledger holds no timestamp.
+    #[default]
+    NotConfigured,
+    /// No checkpoint has a timestamp that holds.
+    NotYet,
+    /// A checkpoint has one.
+    UpTo {
+        /// Entries under the largest such checkpoint: each was there at that time.
+        size: u64,
+        /// When, by the authority's clock.
+        at: Timestamp,
+        /// The authority.
+        by: String,
+    },
+    /// That cannot be told.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// Where a cited event lies in the ledger.
@@ -481,6 +533,50 @@ pub enum EntryState {
 impl Answer {
     /// Name and version of the JSON form.
     pub const SCHEMA: &'static str = "ascribe/answer/v1";
+}
+
+impl ProofSide {
+    /// Whether somebody else than the ledger's own key is said to vouch for something. In a bundle nobody could check it.
+    pub fn leans_on_others(&self) -> bool {
+        !self.witnesses.is_not_configured()
+            || !self.time.is_not_configured()
+            || self.evidence.iter().any(|found| found.state > EntryState::Committed)
+    }
+
+    /// The same, with what the ledger's own key vouches for alone.
+    #[must_use]
+    pub fn of_the_ledger_alone(mut self) -> Self {
+        self.witnesses = WitnessStanding::NotConfigured;
+        self.time = TimeStanding::NotConfigured;
+        for found in &mut self.evidence {
+            found.state = found.state.min(EntryState::Committed);
+        }
+        self
+    }
+}
+
+impl WitnessStanding {
+    /// Whether no policy asks for witnesses.
+    pub fn is_not_configured(&self) -> bool {
+        *self == Self::NotConfigured
+    }
+
+    /// Whether witnesses vouch for an entry.
+    pub fn covers(&self, leaf: u64) -> bool {
+        matches!(self, Self::UpTo { size } if leaf < *size)
+    }
+}
+
+impl TimeStanding {
+    /// Whether no authority is configured.
+    pub fn is_not_configured(&self) -> bool {
+        *self == Self::NotConfigured
+    }
+
+    /// Whether an authority's timestamp covers an entry.
+    pub fn covers(&self, leaf: u64) -> bool {
+        matches!(self, Self::UpTo { size, .. } if leaf < *size)
+    }
 }
 
 impl StreamSummary {

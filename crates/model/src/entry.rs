@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::SkewFact;
+use crate::{AccessBy, SkewFact};
 
 /// An `object` entry: one input file or delivery is opened, closed, or met again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,18 @@ pub enum ConfigEntry {
         /// The facts, sorted.
         facts: Vec<SkewFact>,
     },
+    /// The key that seals values was destroyed, or made anew.
+    SealKey {
+        /// Id of the key that seals from here on, in hexadecimal digits; `none` where it was destroyed.
+        version: String,
+        /// Id of the key that was destroyed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        destroyed: Option<String>,
+        /// Who asked for it.
+        by: AccessBy,
+        /// Why, in their words.
+        reason: String,
+    },
 }
 
 /// A file that the operator provides.
@@ -184,12 +196,16 @@ impl ConfigEntry {
     /// The name of frozen facts about clocks.
     pub const SKEW: &'static str = "skew";
 
+    /// The name of what became of the key that seals values.
+    pub const SEAL_KEY: &'static str = "seal_key";
+
     /// What is configured: the word that the form has for it.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::CapturePolicy { .. } => "capture_policy",
             Self::Enrichment { .. } => "enrichment",
             Self::Skew { .. } => Self::SKEW,
+            Self::SealKey { .. } => Self::SEAL_KEY,
         }
     }
 
@@ -198,7 +214,8 @@ impl ConfigEntry {
         match self {
             Self::CapturePolicy { version, .. }
             | Self::Enrichment { version, .. }
-            | Self::Skew { version, .. } => version,
+            | Self::Skew { version, .. }
+            | Self::SealKey { version, .. } => version,
         }
     }
 }

@@ -23,8 +23,8 @@ pub use answer::{
     ElementState, EntryState, EvidenceGrade, EvidenceRef, Gap, HandedOn, Holder, IdentityDetail,
     IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep, LookAlike, Premise, ProofSide, Question,
     RedactionsDetail, RejectTally, ResourceUse, Scope, SessionDetail, ShowDetail, SourcesDetail,
-    StreamSummary, TimeSpan, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow, UseCounts, Verdict,
-    WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule,
+    StreamSummary, TimeSpan, TimeStanding, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow,
+    UseCounts, Verdict, WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule, WitnessStanding,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
+use ascribe_ledger::durable::Disk;
 use ascribe_ledger::{Draft, Kind, Ledger};
 use ascribe_model::Timestamp;
 
@@ -88,7 +89,9 @@ fn lock(place: &AccessPlace) -> Result<Option<File>, DrainError> {
     let path = place.lock();
     let failed = |source| DrainError::File { path: path.clone(), source };
     let folder = place.spool();
-    ascribe_ledger::durable::Disk::default().create_folder(&folder).map_err(AccessLedgerError::Write)?;
+    if !folder.is_dir() {
+        Disk::default().create_folder(&folder).map_err(AccessLedgerError::Write)?;
+    }
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

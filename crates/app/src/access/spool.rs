@@ -98,7 +98,9 @@ pub fn new_id(at: Timestamp) -> Result<String, SpoolError> {
 /// A crash before the end leaves a file without its name, which says nothing; nothing was shown by then either.
 pub fn begin(place: &AccessPlace, asked: AccessAsked) -> Result<Begun, SpoolError> {
     let spool = place.spool();
-    Disk::default().create_folder(&spool)?;
+    if !spool.is_dir() {
+        Disk::default().create_folder(&spool)?;
+    }
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| SpoolError::File { path, source }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use ascribe_ledger::durable::{Disk, DurableError};
@@ -65,6 +65,15 @@ pub enum SecretKeyError {
         /// What it is for.
         of: KeyUse,
     },
+    /// It cannot be overwritten and removed.
+    #[error("cannot overwrite and remove the key `{}`", path.display())]
+    Destroy {
+        /// The key's file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
     /// It cannot be written.
     #[error("cannot write a key")]
     Write(#[source] DurableError),
@@ -106,6 +115,19 @@ impl SecretKey {
     pub fn create(path: &Path, of: KeyUse) -> Result<(), SecretKeyError> {
         let text = format!("{}{}\n", of.prefix(), STANDARD.encode(Self::draw(of)?.bytes));
         Disk::default().create_private_file(path, text.as_bytes()).map_err(SecretKeyError::Write)
+    }
+
+    /// Destroys a key file: its bytes are overwritten, as far as the medium writes in place, and the file removed.
+    ///
+    /// A crash in between leaves a file that holds no key any more, or the key; the same again removes either.
+    pub fn destroy(path: &Path) -> Result<(), SecretKeyError> {
+        let failed = |source| SecretKeyError::Destroy { path: path.to_owned(), source };
+        let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        io::copy(&mut io::repeat(0).take(length), &mut file).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        fs::remove_file(path).map_err(failed)?;
+        Disk::default().sync_folder(path.parent().unwrap_or(path)).map_err(SecretKeyError::Write)
     }
 
     /// Reads a key file.

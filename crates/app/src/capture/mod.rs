@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use key::{KeyUse, SecretKey, SecretKeyError};
 pub use policy_file::{Break, DEFAULT_POLICY, POLICY_FILE, PolicyError, PolicyFile};
-pub use sealed_file::{SealedValue, SealedWriter, UnsealError, WriteSealedError, open_value};
+pub use sealed_file::{SealedValue, SealedWriter, UnsealError, WriteSealedError, count_sealed, open_value};
 
 /// Folder of sealed files in an evidence folder.
 pub const SEALED_FOLDER: &str = "sealed";
@@ -96,6 +96,11 @@ impl Capture {
         Some(self.file.version.as_str()).filter(|version| *version != ConfigEntry::NONE)
     }
 
+    /// Whether it seals values.
+    pub const fn seals(&self) -> bool {
+        self.keys.seal.is_some()
+    }
+
     /// Writes the sealed values of an evidence folder, where the policy seals any.
     pub fn sealed_writer(&self, root: &Path) -> Option<SealedWriter> {
         let key = self.keys.seal.as_ref()?;
@@ -136,7 +141,10 @@ impl CaptureError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Policy(error) => error.hint(),
-            Self::Key { .. } => {
+            Self::Key { of: KeyUse::Seal, .. } => {
+                "restore `keys/seal.key` from its backup; where it was destroyed, `ascribe redactions --new-key` makes a new one"
+            }
+            Self::Key { of: KeyUse::Hash, .. } => {
                 "restore `keys/` from its backup: under another key equal values would not be equal any more"
             }
         }

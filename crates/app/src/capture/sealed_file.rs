@@ -220,6 +220,26 @@ pub fn open_value(
     Err(other_key.map_or(UnsealError::Erased, |path| UnsealError::OtherKey { path }))
 }
 
+/// Counts the values that the key of this id sealed, in hexadecimal digits.
+pub fn count_sealed(folder: &Path, key_id: &str) -> io::Result<u64> {
+    let mut count = 0;
+    for (_, path) in files(folder)? {
+        let Some(mut file) = SealedFile::open(&path)? else { continue };
+        if file.key_id.map(|byte| format!("{byte:02x}")).concat() != key_id {
+            continue;
+        }
+        while let Some(chunk) = file.next_chunk()? {
+            let body = file.body(&chunk)?;
+            let mut rest = body.as_slice();
+            while let Some((_, behind)) = next_value(rest) {
+                count += 1;
+                rest = behind;
+            }
+        }
+    }
+    Ok(count)
+}
+
 /// The value in decrypted content, if it opens the commitment.
 fn checked(content: &[u8], commitment: &[u8; 32]) -> Option<OpenedValue> {
     let (salt, value) = content.split_first_chunk::<SALT_BYTES>()?;
@@ -250,16 +270,24 @@ fn chunk<'v>(leaves: Range<u64>, values: impl Iterator<Item = &'v SealedValue>) 
 fn value_in<'b>(body: &'b [u8], commitment: &[u8; 32]) -> Option<([u8; NONCE_BYTES], &'b [u8])> {
     let mut rest = body;
     loop {
-        let (header, behind) = rest.split_first_chunk::<ENTRY_HEADER_BYTES>()?;
-        let (found, rest_of_header) = header.split_first_chunk::<32>()?;
-        let (nonce, length) = rest_of_header.split_first_chunk::<NONCE_BYTES>()?;
-        let length = u32::from_be_bytes(*length.first_chunk()?) as usize;
-        let sealed = behind.get(..length)?;
+        let ((found, nonce, sealed), behind) = next_value(rest)?;
         if found == commitment {
-            return Some((*nonce, sealed));
+            return Some((nonce, sealed));
         }
-        rest = &behind[length..];
+        rest = behind;
     }
+}
+
+/// Commitment, nonce and sealed bytes of the first value of a body, and what is behind it.
+type FirstValue<'b> = ((&'b [u8; 32], [u8; NONCE_BYTES], &'b [u8]), &'b [u8]);
+
+fn next_value(body: &[u8]) -> Option<FirstValue<'_>> {
+    let (header, behind) = body.split_first_chunk::<ENTRY_HEADER_BYTES>()?;
+    let (found, rest_of_header) = header.split_first_chunk::<32>()?;
+    let (nonce, length) = rest_of_header.split_first_chunk::<NONCE_BYTES>()?;
+    let length = u32::from_be_bytes(*length.first_chunk()?) as usize;
+    let (sealed, behind) = behind.split_at_checked(length)?;
+    Some(((found, *nonce, sealed), behind))
 }
 
 /// A sealed file, read chunk by chunk up to its first damage.

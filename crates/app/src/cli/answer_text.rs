@@ -2,9 +2,12 @@
 //!
 //! Every surface shows the same value: nothing here is computed that the answer does not hold.
 
+use std::collections::BTreeSet;
+
 use ascribe_model::{
     AddressUse, Answer, Asserted, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect,
-    Holder, Node, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan, Verdict, WhoDetail,
+    Holder, Node, ProofSide, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan,
+    TimeStanding, Verdict, WhoDetail, WitnessStanding,
 };
 
 use super::escape::{brief, line, terminal};
@@ -72,7 +75,37 @@ fn text(answer: &Answer) -> String {
         }
     }
     out.push_str(&scope_text(&body.scope, answer.proof.size));
+    out.push_str(&proof_text(&answer.proof));
     out
+}
+
+/// What vouches for the entries that the answer cites.
+fn proof_text(proof: &ProofSide) -> String {
+    let leaves: BTreeSet<u64> = proof.evidence.iter().map(|found| found.leaf).collect();
+    if leaves.is_empty() {
+        return String::new();
+    }
+    let entries = |count: usize| if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
+    let last = |size: u64| size.saturating_sub(1);
+    let witnesses = match &proof.witnesses {
+        WitnessStanding::NotConfigured => "not witnessed (no policy is configured)".to_owned(),
+        WitnessStanding::NotYet => "not witnessed yet".to_owned(),
+        WitnessStanding::Unknown { why } => format!("witnesses not known ({})", brief(why, 200)),
+        WitnessStanding::UpTo { size } => {
+            let covered = leaves.iter().filter(|leaf| proof.witnesses.covers(**leaf)).count();
+            format!("{covered} witnessed (the policy is met up to entry {})", last(*size))
+        }
+    };
+    let time = match &proof.time {
+        TimeStanding::NotConfigured => "not timestamped (no authority is configured)".to_owned(),
+        TimeStanding::NotYet => "not timestamped yet".to_owned(),
+        TimeStanding::Unknown { why } => format!("timestamps not known ({})", brief(why, 200)),
+        TimeStanding::UpTo { size, at, by } => {
+            let covered = leaves.iter().filter(|leaf| proof.time.covers(**leaf)).count();
+            format!("{covered} timestamped (up to entry {}, at {at} by {})", last(*size), brief(by, 100))
+        }
+    };
+    format!("PROOF  {} committed; {witnesses}; {time}\n", entries(leaves.len()))
 }
 
 /// What the operator asserts, and that it is nothing more than that.

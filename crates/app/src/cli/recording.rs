@@ -34,7 +34,15 @@ pub const EXEMPT: [(&str, &str); 8] = [
 
 /// Commands and options that let evidence leave, or say whether it is whole: they are in the access ledger when they
 /// have ended. Others may wait in the spool for a while.
-const AT_ONCE: [&str; 5] = ["access", "verify", "doctor", "export", "redactions --unseal"];
+const AT_ONCE: [&str; 7] = [
+    "access",
+    "verify",
+    "doctor",
+    "export",
+    "redactions --unseal",
+    "redactions --destroy-key",
+    "redactions --new-key",
+];
 
 /// Longest reason of a failure that is kept, in characters.
 const ERROR_MAX: usize = 500;

@@ -1,7 +1,7 @@
 //! What the operator configured, as the ledger recorded it.
 
 use ascribe_ledger::Reader;
-use ascribe_model::{ConfigEntry, KeyKind, KeyRef, Role, SkewFact};
+use ascribe_model::{ConfigEntry, KeyKind, KeyRef, Role, SkewFact, Timestamp};
 use ascribe_store::Store;
 
 /// Key kind under which the store finds configurations by name.
@@ -37,6 +37,21 @@ pub fn recorded_config(
     // Few: one for each time that the operator changed something.
     let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
     leaves.leaves.last().map(|&leaf| config_at(reader, leaf)).transpose()
+}
+
+/// Everything that was configured under a name, each with the time at which the ledger received it, in its order.
+pub fn configs(
+    store: &Store,
+    reader: &Reader,
+    name: &str,
+) -> Result<Vec<(Timestamp, ConfigEntry)>, ConfigReadError> {
+    let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: name.to_owned() };
+    let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
+    let read = |leaf| {
+        let received = reader.entry(leaf).map_err(ConfigReadError::Ledger)?.envelope().received_at;
+        Ok((Timestamp::from_nanoseconds(received), config_at(reader, leaf)?))
+    };
+    leaves.leaves.into_iter().map(read).collect()
 }
 
 /// The facts about clocks that the operator froze, in the order of the ledger.

@@ -12,6 +12,7 @@ use ascribe_model::{SourceRef, Timestamp};
 use ascribe_store::Store;
 
 use super::access::{count_waiting, hold};
+use super::seal_key::{destroyed_keys, refuse_destroyed, seal_key_id};
 use super::upkeep::parser_versions;
 use crate::access::is_due;
 use crate::capture::Capture;
@@ -88,6 +89,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
     match reader {
         Some(reader) => {
             findings.push(look.clock(&reader));
+            findings.extend(look.seal_key(&reader));
             findings.extend(look.store(&reader));
         }
         None => findings.push(Finding {
@@ -215,6 +217,15 @@ impl Look<'_> {
             return broken(what, why, self.command("sources"));
         }
         good(what, format!("its checkpoint over {size} entries is signed and is the anchor's"))
+    }
+
+    /// Whether a key that the ledger records as destroyed is here all the same.
+    fn seal_key(&self, reader: &Reader) -> Option<Finding> {
+        let store = Store::open(&self.workspace.store_path()).ok()?;
+        let destroyed = destroyed_keys(&store, reader).ok()?;
+        let refused = refuse_destroyed(&destroyed, &seal_key_id(self.root)?).err()?;
+        let fix = format!("redactions --destroy-key --reason again --confirm {}", refused.0.key);
+        Some(broken("seal key", format!("{refused}; and it is here"), self.command(&fix)))
     }
 
     /// Whether accesses are recorded, and the access ledger is the one that was signed last.

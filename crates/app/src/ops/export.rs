@@ -18,7 +18,7 @@ use ascribe_bundle::{
     Opened, Parser, RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
 };
 use ascribe_ledger::{ReadError, SignedCheckpoint};
-use ascribe_model::{Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
+use ascribe_model::{Answer, Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
 
 use super::OpenEvidence;
 use super::evidence::OpenError;
@@ -361,7 +361,10 @@ fn answer(evidence: &OpenEvidence, text: &str, asked: AnswerAsked) -> Result<Dra
         streams: evidence.streams(),
         clocks: evidence.clocks.facts().cloned().collect(),
     };
-    let part = AnswerPart { premises, answer: finished(evidence, body) };
+    let finished = finished(evidence, body);
+    // What others vouch for travels with the checkpoint, where it can be checked.
+    let answer = Answer { proof: finished.proof.of_the_ledger_alone(), ..finished };
+    let part = AnswerPart { premises, answer };
     let leaves = recording.leaves.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Drawn { part, leaves })
 }

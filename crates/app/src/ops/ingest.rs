@@ -8,6 +8,7 @@ use ascribe_model::ConfigEntry;
 use ascribe_store::Store;
 
 use super::config::{ConfigReadError, recorded_config};
+use super::seal_key::{KeyDestroyed, destroyed_keys, refuse_destroyed, seal_key_id};
 use super::upkeep::parser_versions;
 use crate::capture::{Capture, CaptureError};
 use crate::clock;
@@ -55,6 +56,9 @@ pub enum IngestFailure {
     /// The capture policy cannot be used.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// The key that the policy would seal with was destroyed.
+    #[error("the capture policy cannot seal values")]
+    Destroyed(#[from] KeyDestroyed),
     /// What the operator asserts cannot be read.
     #[error(transparent)]
     Enrichment(#[from] EnrichmentError),
@@ -102,6 +106,11 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         return Err(IngestFailure::OtherParsers);
     }
     catch_up(&mut store, &reader).map_err(IngestFailure::CatchUp)?;
+    if capture.seals()
+        && let Some(key) = seal_key_id(root)
+    {
+        refuse_destroyed(&destroyed_keys(&store, &reader).map_err(IngestFailure::Config)?, &key)?;
+    }
     let configs = changed(&store, &reader, [capture.entry(), enrichment.entry()])?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
@@ -160,6 +169,7 @@ impl IngestFailure {
             }
             Self::Workspace(error) => error.hint(),
             Self::Capture(error) => error.hint(),
+            Self::Destroyed(_) => KeyDestroyed::HINT,
             Self::Enrichment(error) => error.hint(),
             Self::Ledger(error) => match **error {
                 ascribe_ledger::OpenError::Lock(_) => {

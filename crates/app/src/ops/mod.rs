@@ -14,9 +14,11 @@ mod prove;
 mod questions;
 mod redactions;
 mod seal;
+mod seal_key;
 mod sealed_ranges;
 mod settings;
 mod skew;
+mod standing;
 mod subject;
 mod upkeep;
 
@@ -33,6 +35,7 @@ pub use prove::{
 pub use questions::{QuestionError, chain, lifecycle, session, show, sources, timeline, who, why};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
 pub use seal::{SealError, SealWhat, Seals, seal};
+pub use seal_key::{SealKeyError, SealKeyRequest, change_seal_key};
 pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use ascribe_assess::{Direction, Evidence, EvidenceError, TimelineOptions};
 use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
-    Answer, Basis, Body, Claim, Details, EntryState, Event, EventId, EvidenceRef, Gap, KeyRef, Premise,
-    ProofSide, Question, RejectTally, ShowDetail, SourcesDetail, Verdict, Withheld,
+    Answer, Basis, Body, Claim, Details, Event, EventId, EvidenceRef, Gap, KeyRef, Premise, ProofSide,
+    Question, RejectTally, ShowDetail, SourcesDetail, Verdict, Withheld,
 };
 
 use base64::Engine as _;
@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::asserted::{AssertedError, asserted};
 use super::evidence::{OpenError, OpenEvidence};
+use super::standing::Standing;
 use super::subject::{Resolved, Sought, resolve};
 use crate::workspace::Workspace;
 
@@ -378,14 +379,17 @@ pub(super) fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
     let mut cited: BTreeSet<EventId> =
         body.claims.iter().flat_map(|claim| claim.events.iter().copied()).collect();
     cited.extend(body.edges.iter().flat_map(|edge| edge.evidence.iter().copied()));
+    let standing = Standing::of(evidence);
     let located = cited.into_iter().filter_map(|event| {
         let leaf = evidence.leaf_of(event)?;
-        Some(EvidenceRef { event, leaf, state: EntryState::Committed, envelope: None, proof: None })
+        Some(EvidenceRef { event, leaf, state: standing.state(leaf), envelope: None, proof: None })
     });
     let proof = ProofSide {
         checkpoint: evidence.reader.checkpoint().note().to_owned(),
         size: evidence.reader.size(),
         evidence: located.collect(),
+        witnesses: standing.witnesses,
+        time: standing.time,
     };
     Answer { schema: Answer::SCHEMA.to_owned(), body, proof, asserted: None }
 }

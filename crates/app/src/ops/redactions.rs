@@ -15,6 +15,7 @@ use ascribe_store::WithheldTotals;
 use super::OpenEvidence;
 use super::config::{ConfigReadError, config_at};
 use super::questions::{QuestionError, event_and_leaf, finished, premise, question};
+use super::seal_key::{KeyDestroyed, destroyed_keys, hexadecimal, refuse_destroyed};
 use crate::capture::{KeyUse, SEALED_FOLDER, SecretKey, SecretKeyError, UnsealError, key_path, open_value};
 
 /// Events that the answer names for one row.
@@ -75,6 +76,9 @@ pub enum RedactionError {
     /// The key cannot be used.
     #[error("sealed values are shown with the key that sealed them")]
     Key(#[source] SecretKeyError),
+    /// The key was destroyed.
+    #[error("sealed values cannot be shown any more")]
+    Destroyed(#[from] KeyDestroyed),
     /// It cannot be shown.
     #[error("cannot show `{field}`")]
     Unseal {
@@ -136,7 +140,12 @@ pub(super) fn open_sealed(
         let sealed = sealed.into_iter().map(|withheld| withheld.path).collect();
         return Err(RedactionError::NotSealed { field: field.to_owned(), sealed });
     };
-    let key = SecretKey::load(&key_path(root, KeyUse::Seal), KeyUse::Seal).map_err(RedactionError::Key)?;
+    let destroyed = destroyed_keys(&evidence.store, &evidence.reader)?;
+    let key = SecretKey::load(&key_path(root, KeyUse::Seal), KeyUse::Seal).map_err(|error| {
+        // Where there is no key, the last that was destroyed says why.
+        destroyed.last().map_or(RedactionError::Key(error), |last| KeyDestroyed(last.clone()).into())
+    })?;
+    refuse_destroyed(&destroyed, &hexadecimal(key.id()))?;
     let opened = open_value(&root.join(SEALED_FOLDER), &key, leaf, &commitment)
         .map_err(|source| RedactionError::Unseal { field: field.to_owned(), source })?;
     Ok(Unsealed {
@@ -252,6 +261,7 @@ impl RedactionError {
             Self::NotSealed { .. } => {
                 "`ascribe show EVENT` shows the record with its placeholders".to_owned()
             }
+            Self::Destroyed(_) => KeyDestroyed::HINT.to_owned(),
             Self::Key(_) => "bring `keys/seal.key` from where it is kept".to_owned(),
             Self::Unseal { source, .. } => match source {
                 UnsealError::Erased => {

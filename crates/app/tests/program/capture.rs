@@ -164,6 +164,128 @@ fn one_sealed_field_is_disclosed_and_nothing_else() {
     assert!(erased.code == 2 && erased.err.contains("it was erased"), "{}", erased.err);
 }
 
+/// A destroyed key is destroyed content: the value is in no file and cannot be shown by anybody, and every proof and
+/// every answer stays as it was.
+#[test]
+fn a_destroyed_key_is_destroyed_content_and_nothing_else() {
+    let given = evidence_with(&usable());
+    let input = record(1).replace("aws-cli/2", "agent-of-anna");
+    given.ingest(&[&given.input("a.json", input.as_bytes())]);
+    let event = "11111111-2222-4333-8444-000000000001";
+    let leaf = given.json(&["show", event])["proof"]["evidence"][0]["leaf"].as_u64().unwrap();
+    let questions: [&[&str]; 4] =
+        [&["who", "AKIAEXAMPLEDEPLOY001"], &["show", event], &["redactions"], &["sources"]];
+    let bodies = || questions.map(|question| given.json(question)["body"].clone());
+    let paths = ascribe_ledger::LedgerPaths::new(given.root().join("ledger"), given.root().join("anchor"));
+    let key = fs::read_to_string(given.root().join("keys/ledger.vkey")).unwrap();
+    let key = ascribe_ledger::VerifierKey::parse(key.trim_end()).unwrap();
+    let note = fs::read(given.root().join("ledger/checkpoint")).unwrap();
+    // The proofs under the checkpoint of now, as whoever kept that checkpoint has them.
+    let proofs = || {
+        let checkpoint = ascribe_ledger::SignedCheckpoint::open(&note, &key).unwrap();
+        let reader = ascribe_ledger::Reader::at(&paths, checkpoint).unwrap();
+        (0..reader.size()).map(|leaf| reader.offline_proof(leaf).unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let (bodies_before, proofs_before) = (bodies(), proofs());
+    assert_eq!(given.json(&["redactions", "--unseal", event, "userAgent"])["value"], "agent-of-anna");
+    let asked = given.run(&["redactions", "--destroy-key", "--reason", "request 4711 of the data subject"]);
+    assert_eq!(asked.code, 2, "{}", asked.out);
+    assert!(asked.err.contains("destroys the 1 values that it sealed"), "{}", asked.err);
+    let id = asked.err.split("--confirm ").nth(1).unwrap()[..32].to_owned();
+    let destroy = |id: &str| {
+        given.run(&[
+            "redactions",
+            "--destroy-key",
+            "--reason",
+            "request 4711 of the data subject",
+            "--confirm",
+            id,
+        ])
+    };
+    assert!(destroy("0123").err.contains("is not the key that is here"));
+    assert_eq!(given.json(&["redactions", "--unseal", event, "userAgent"])["value"], "agent-of-anna");
+    let kept = fs::read(given.root().join("keys/seal.key")).unwrap();
+    let done = destroy(&id);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.contains("1 can never be shown again"), "{}", done.out);
+    assert!(!given.root().join("keys/seal.key").exists());
+    let secret = &kept[kept.len() - 45..kept.len() - 1];
+    for path in files_below(&given.root()) {
+        let bytes = fs::read(&path).unwrap();
+        for needle in [b"agent-of-anna".as_slice(), secret] {
+            let found = bytes.windows(needle.len()).any(|part| part == needle);
+            assert!(!found, "{} holds {}", path.display(), String::from_utf8_lossy(needle));
+        }
+    }
+    assert_eq!(bodies(), bodies_before);
+    assert_eq!(proofs(), proofs_before);
+    given.assert_valid();
+    let shown = given.json(&["show", &leaf.to_string()]);
+    assert!(shown["body"]["details"]["show"]["record"].as_str().unwrap().contains("sealed="), "{shown:#}");
+    let file = given.root().join("../case.evb");
+    let export =
+        ["export", "--entries", event, "-o", file.to_str().unwrap(), "--disclose", event, "userAgent"];
+    for arguments in [&["redactions", "--unseal", event, "userAgent"][..], &export] {
+        let ran = given.run(arguments);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("request 4711 of the data subject"), "{}", ran.err);
+    }
+    assert_eq!(given.run(&["rebuild"]).code, 0);
+    assert_eq!(bodies(), bodies_before);
+    a_new_key_seals_what_is_to_come(&given, event, &kept);
+}
+
+/// Behind a destroyed key: sealing needs a new one, which opens nothing of before; the old one brought back opens
+/// nothing either.
+fn a_new_key_seals_what_is_to_come(given: &Given, event: &str, old: &[u8]) {
+    let path = given.root().join("keys/seal.key");
+    let second = given.input("b.json", record(2).as_bytes());
+    let ran = given.run(&["ingest", &second]);
+    assert!(ran.code == 2 && ran.err.contains("--new-key"), "{}", ran.err);
+    fs::write(&path, old).unwrap();
+    let refusals: [&[&str]; 3] = [
+        &["redactions", "--unseal", event, "userAgent"],
+        &["ingest", &second],
+        &["redactions", "--new-key", "--reason", "go on"],
+    ];
+    for arguments in refusals {
+        let ran = given.run(arguments);
+        assert!(ran.code == 2 && ran.err.contains("was destroyed on"), "{arguments:?}: {}", ran.err);
+    }
+    let doctor = given.run(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.out.contains("seal key        broken"), "{}", doctor.out);
+    let configs = || given.json(&["verify"])["entries"]["config"].as_u64().unwrap();
+    let before = configs();
+    let fix = doctor.out.split("redactions --destroy-key").nth(1).unwrap().lines().next().unwrap();
+    let again: Vec<&str> =
+        ["redactions", "--destroy-key"].into_iter().chain(fix.split_whitespace()).collect();
+    assert_eq!(given.run(&again).code, 0, "what doctor names mends it");
+    assert!(!path.exists());
+    assert_eq!(configs(), before, "it is recorded once");
+    let made = given.json(&["redactions", "--new-key", "--reason", "go on"]);
+    assert_eq!(made["is"], "made", "{made:#}");
+    let ran = given.run(&["redactions", "--new-key", "--reason", "go on"]);
+    assert!(ran.code == 2 && ran.err.contains("there is a key to seal values already"), "{}", ran.err);
+    given.ingest(&[&second]);
+    let newer = "11111111-2222-4333-8444-000000000002";
+    assert_eq!(given.json(&["redactions", "--unseal", newer, "userAgent"])["value"], "aws-cli/2");
+    let ran = given.run(&["redactions", "--unseal", event, "userAgent"]);
+    assert!(ran.code == 2 && ran.err.contains("another key"), "{}", ran.err);
+    let accesses = given.json(&["access", "--verb", "redactions"]);
+    let options: Vec<String> = accesses["accesses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|access| {
+            access["access"]["options"].as_object().into_iter().flat_map(|all| all.keys().cloned())
+        })
+        .collect();
+    assert!(
+        options.contains(&"destroy-key".to_owned()) && options.contains(&"new-key".to_owned()),
+        "{options:?}"
+    );
+}
+
 #[test]
 fn each_change_of_policy_is_in_the_ledger_before_the_records_it_is_for() {
     let given = evidence_with(&usable());

@@ -231,6 +231,7 @@ impl Given {
             checkpoint: checkpoint.note().to_owned(),
             size: checkpoint.size(),
             evidence: evidence.collect(),
+            ..ProofSide::default()
         };
         AnswerPart {
             premises,

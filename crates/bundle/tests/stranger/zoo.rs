@@ -4,7 +4,7 @@ use ascribe_bundle::{
     AnswerCheck, Check, CheckError, Disclosure, Earlier, EntryPart, Verdict, Why, check, json,
 };
 use ascribe_ledger::{Envelope, Hash, KeyPair, commit_captured};
-use ascribe_model::{EventId, KeyKind, KeyRef};
+use ascribe_model::{EntryState, EventId, KeyKind, KeyRef, TimeStanding};
 
 use crate::given::{Given, Parts, asked_key, checked, disclosure};
 use crate::raw::{Items, elements, replace};
@@ -245,7 +245,7 @@ fn forge(parts: &mut Parts) {
     envelope(&mut parts.entries[4], |of| of.captured = captured);
 }
 
-const ANSWERS: [Change<Parts>; 9] = [
+const ANSWERS: [Change<Parts>; 11] = [
     ("an answer of another schema", |it| answer(it).schema.push('2'), "another schema"),
     ("an answer to another verb", |it| answer(it).body.question.verb.push('!'), "another verb"),
     ("an answer on another subject", |it| answer(it).body.question.subject = None, "another subject"),
@@ -260,6 +260,16 @@ const ANSWERS: [Change<Parts>; 9] = [
     (
         "an answer with a proof",
         |it| answer(it).proof.evidence[0].proof = Some(String::new()),
+        "a proof of its own",
+    ),
+    (
+        "an answer that leans on witnesses",
+        |it| answer(it).proof.evidence[0].state = EntryState::Witnessed,
+        "a proof of its own",
+    ),
+    (
+        "an answer that leans on a timestamp",
+        |it| answer(it).proof.time = TimeStanding::NotYet,
         "a proof of its own",
     ),
     (
