@@ -5,9 +5,9 @@ mod capture;
 mod causes;
 mod cli;
 mod clock;
-#[expect(dead_code, reason = "the first users, timestamps and witnesses, come with the next commits")]
 mod connect;
 mod enrichment;
+mod http;
 mod ingest;
 mod ops;
 mod workspace;

@@ -59,6 +59,9 @@ pub struct Settings {
     /// How others are reached.
     #[serde(default, skip_serializing_if = "NetworkSettings::is_default")]
     pub network: NetworkSettings,
+    /// Who cosigns checkpoints.
+    #[serde(default, skip_serializing_if = "WitnessSettings::is_default")]
+    pub witness: WitnessSettings,
     /// How accesses are recorded.
     #[serde(default, skip_serializing_if = "AccessSettings::is_default")]
     pub access: AccessSettings,
@@ -96,6 +99,20 @@ pub struct NetworkSettings {
     pub proxy: Option<String>,
     /// A file of certificates in PEM, from the evidence folder, that TLS trusts in place of the public roots.
     pub roots: Option<PathBuf>,
+}
+
+/// `[witness]` of `ascribe.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessSettings {
+    /// A tlog-policy file, from the evidence folder: the witnesses that are asked, and how many have to sign.
+    pub policy: Option<PathBuf>,
+}
+
+impl WitnessSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl NetworkSettings {
@@ -219,6 +236,7 @@ impl Workspace {
             anchor: default_anchor(),
             enrichment: EnrichmentSettings::default(),
             network: NetworkSettings::default(),
+            witness: WitnessSettings::default(),
             access: AccessSettings::default(),
         };
         let workspace = Self { root: root.to_owned(), settings };
@@ -250,6 +268,10 @@ impl Workspace {
              # What you assert of identities and networks, for answers to show: docs/enrichment.md.\n\
              # [enrichment]\n\
              # files = [\"owners.csv\"]\n\
+             \n\
+             # Who has to cosign checkpoints: docs/witness.md.\n\
+             # [witness]\n\
+             # policy = \"witness.policy\"\n\
              \n\
              # How others are reached, such as witnesses.\n\
              # [network]\n\
@@ -304,6 +326,11 @@ impl Workspace {
     /// Folder of the completeness indexes.
     pub fn index_paths(&self) -> IndexPaths {
         IndexPaths::new(self.root.join("index"))
+    }
+
+    /// The policy that says which witnesses are asked; `None` where none is configured.
+    pub fn witness_policy(&self) -> Option<PathBuf> {
+        self.settings.witness.policy.as_ref().map(|path| self.root.join(path))
     }
 
     /// Folder of the store.

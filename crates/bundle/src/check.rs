@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use ascribe_ledger::{
-    CheckpointRefused, Envelope, Kind, PartialTree, SignedCheckpoint, TreeHead, VerifierKey, commit_captured,
-    commit_sealed, leaf_hash, proof::verify_consistency,
+    CheckpointRefused, Envelope, Kind, NoteError, PartialTree, SignedCheckpoint, TreeHead, VerifierKey,
+    WitnessPolicy, commit_captured, commit_sealed, leaf_hash, proof::verify_consistency,
 };
 use ascribe_model::{EventId, EvidenceRef, KeyRef, ObjectEntry};
 use ascribe_sources::capture::{WithheldField, withheld_fields};
@@ -28,6 +28,8 @@ use crate::read::{BundleReader, Refused, Stop};
 pub struct Check<'a> {
     /// The verifier key that is trusted. It comes from elsewhere, never from the bundle.
     pub key: Option<&'a VerifierKey>,
+    /// The witnesses that are believed, and how many have to have signed. It comes from elsewhere too.
+    pub policy: Option<&'a WitnessPolicy>,
 }
 
 /// What a check came to.
@@ -37,6 +39,8 @@ pub struct Report {
     pub integrity: Integrity,
     /// Whether the checkpoint is signed by a key that is trusted.
     pub authority: Authority,
+    /// Whether witnesses that are believed stand behind the checkpoint.
+    pub witnesses: Witnesses,
     /// What the bundle says it is; absent where it could not be read so far.
     pub manifest: Option<Manifest>,
     /// Root of the tree that the checkpoint signs.
@@ -100,6 +104,27 @@ pub enum Authority {
     /// The checkpoint was not reached.
     #[default]
     Unknown,
+}
+
+/// Whether witnesses that whoever checks believes stand behind the checkpoint.
+#[derive(Debug, Default)]
+pub enum Witnesses {
+    /// Whoever checks named no policy, or the checkpoint was not reached.
+    #[default]
+    NotAsked,
+    /// The checkpoint was judged by the policy.
+    Judged {
+        /// Witnesses of the policy that cosigned: name, and time in seconds since the Unix epoch by their clock.
+        signed: Vec<(String, u64)>,
+        /// Witnesses of the policy.
+        of: usize,
+        /// Whether the ledger is one that the policy lists, or it lists none.
+        ledger_is_listed: bool,
+        /// Whether the policy is met.
+        met: bool,
+    },
+    /// A cosignature by one of the policy's witnesses does not verify.
+    Refused(NoteError),
 }
 
 /// How many things were checked.
@@ -189,8 +214,13 @@ impl Report {
                 Verdict::Inconclusive
             }
         };
+        let witnesses = match &self.witnesses {
+            Witnesses::NotAsked | Witnesses::Judged { met: true, .. } => Verdict::Valid,
+            Witnesses::Judged { met: false, .. } => Verdict::Inconclusive,
+            Witnesses::Refused(_) => Verdict::Invalid,
+        };
         let read = if self.counts.unread > 0 { Verdict::Inconclusive } else { Verdict::Valid };
-        let all = [integrity, authority, answer, read];
+        let all = [integrity, authority, answer, read, witnesses];
         if all.contains(&Verdict::Invalid) {
             Verdict::Invalid
         } else if all.contains(&Verdict::Inconclusive) {
@@ -252,6 +282,8 @@ impl<'r> Checking<'r> {
         let claimed = VerifierKey::parse(&signed.key).map_err(Refused::ClaimedKey)?;
         let checkpoint =
             SignedCheckpoint::open(signed.note.as_bytes(), &claimed).map_err(Refused::Checkpoint)?;
+        report.witnesses =
+            how.policy.map_or(Witnesses::NotAsked, |policy| Witnesses::judge(&checkpoint, policy));
         matches_manifest(&manifest, &checkpoint)?;
         let head = checkpoint.checkpoint().tree_head();
         report.head = Some(head);
@@ -547,6 +579,24 @@ fn uncited(evidence: &BundledEvidence, part: &AnswerPart) -> Option<EventId> {
     missing.or_else(|| {
         located.iter().find(|found| !evidence.holds(found.event, found.leaf)).map(|found| found.event)
     })
+}
+
+impl Witnesses {
+    fn judge(checkpoint: &SignedCheckpoint, policy: &WitnessPolicy) -> Self {
+        let outcome = match policy.judge(checkpoint) {
+            Ok(outcome) => outcome,
+            Err(refused) => return Self::Refused(refused),
+        };
+        let both = policy.witnesses().iter().zip(&outcome.cosignatures);
+        let signed =
+            both.filter_map(|(witness, line)| Some((witness.name.clone(), line.as_ref()?.timestamp())));
+        Self::Judged {
+            signed: signed.collect(),
+            of: policy.witnesses().len(),
+            ledger_is_listed: outcome.ledger_is_listed,
+            met: outcome.is_met(),
+        }
+    }
 }
 
 fn authority(note: &str, claimed: &str, trusted: Option<&VerifierKey>) -> Authority {

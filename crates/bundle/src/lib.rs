@@ -24,7 +24,9 @@ mod write;
 
 pub use answer::{AnswerCheck, RederiveError, VERBS, reason, rederive};
 pub use cbor::Malformed;
-pub use check::{Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Verdict, check};
+pub use check::{
+    Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Verdict, Witnesses, check,
+};
 pub use evidence::BundledEvidence;
 pub use format::{
     AnswerPart, AnswerPremises, AnswerSubject, Counted, Disclosure, Earlier, EntryPart, FIRST_ITEM,

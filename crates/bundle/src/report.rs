@@ -6,7 +6,7 @@ use std::error::Error;
 use serde_json::{Value, json};
 
 use crate::answer::AnswerCheck;
-use crate::check::{Authority, Disclosed, Integrity, Report, Verdict, listed};
+use crate::check::{Authority, Disclosed, Integrity, Report, Verdict, Witnesses, listed};
 
 /// Names and claims that are shown one by one in the text; all are in the JSON.
 const SHOWN: usize = 12;
@@ -19,6 +19,9 @@ pub fn text(report: &Report) -> String {
     let mut out = format!("{}\n", headline(report));
     out.push_str(&format!("\nINTEGRITY  {}\n", integrity(report)));
     out.push_str(&format!("\nAUTHORITY  {}\n", authority(report)));
+    if let Some(sentence) = witnesses(report) {
+        out.push_str(&format!("\nWITNESSES  {sentence}\n"));
+    }
     if let Some(answer) = &report.answer {
         out.push_str(&format!("\nANSWER     {}\n", answer_sentence(answer)));
         if let AnswerCheck::Same { statement, derived, asserted, open, .. } = answer {
@@ -95,6 +98,7 @@ pub fn json(report: &Report) -> Value {
             },
             "says": authority(report),
         },
+        "witnesses": witnesses(report).map(|says| witnesses_json(report, &says)),
         "answer": report.answer.as_ref().map(answer_json),
         "disclosed": report.disclosed.iter().map(disclosed_json).collect::<Vec<_>>(),
         "manifest": manifest,
@@ -169,6 +173,34 @@ fn authority(report: &Report) -> String {
         ),
         Authority::Unknown => "not decided: no checkpoint could be read".to_owned(),
     }
+}
+
+/// `None` where no policy was named.
+fn witnesses(report: &Report) -> Option<String> {
+    match &report.witnesses {
+        Witnesses::NotAsked => None,
+        Witnesses::Refused(refused) => Some(format!("invalid: {}", with_causes(refused))),
+        Witnesses::Judged { signed, of, ledger_is_listed, met } => {
+            let quorum = match (ledger_is_listed, met) {
+                (false, _) => "the policy that you named does not list this ledger",
+                (true, true) => "quorum met",
+                (true, false) => "quorum not met",
+            };
+            let names: Vec<String> =
+                signed.iter().map(|(name, at)| format!("{} at {at}", shown(name))).collect();
+            let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+            Some(format!("witnessed: {} of {of}, {quorum}{names}", signed.len()))
+        }
+    }
+}
+
+fn witnesses_json(report: &Report, says: &str) -> Value {
+    let (signed, of, met) = match &report.witnesses {
+        Witnesses::Judged { signed, of, met, .. } => (signed.as_slice(), *of, *met),
+        Witnesses::NotAsked | Witnesses::Refused(_) => (&[][..], 0, false),
+    };
+    let signed: Vec<Value> = signed.iter().map(|(name, at)| json!({ "name": name, "at": at })).collect();
+    json!({ "met": met, "says": says, "signed": signed, "of": of })
 }
 
 fn answer_sentence(answer: &AnswerCheck) -> String {
@@ -273,6 +305,12 @@ fn not_checked(report: &Report) -> Vec<String> {
             "What was withheld from {} records before they were stored: a bundle holds nothing of it{but}.",
             report.counts.withheld
         ));
+    }
+    if matches!(report.witnesses, Witnesses::NotAsked) {
+        sentences.push(
+            "Whether anybody else saw this ledger, or it shows others another tree: `--policy` names the witnesses that you believe."
+                .to_owned(),
+        );
     }
     if !matches!(report.authority, Authority::Valid { .. }) {
         sentences.push("Whether the key that the bundle claims is the ledger's.".to_owned());

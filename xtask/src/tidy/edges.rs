@@ -65,7 +65,7 @@ enum Tests {
     Free,
 }
 
-const FENCES: [Fence; 7] = [
+const FENCES: [Fence; 9] = [
     Fence {
         package: "arrow*",
         inside: Inside::Only(&["ascribe-store", "ascribe-sql"]),
@@ -107,6 +107,18 @@ const FENCES: [Fence; 7] = [
         inside: Inside::Only(&["ascribe-app"]),
         tests: Tests::Fenced,
         why: "the core is synchronous and deterministic",
+    },
+    Fence {
+        package: "hyper*",
+        inside: Inside::Only(&["ascribe-app"]),
+        tests: Tests::Fenced,
+        why: "the core serves nobody",
+    },
+    Fence {
+        package: "ureq",
+        inside: Inside::Only(&["ascribe-app"]),
+        tests: Tests::Fenced,
+        why: "the core calls nobody",
     },
 ];
 

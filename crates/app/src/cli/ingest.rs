@@ -9,8 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::escape::line;
 use super::messages::{Exit, Failure, print, say, somebody_watches};
 use super::{Asked, Output, csv};
+use crate::causes::with_causes;
 use crate::ingest::{IngestReport, Progress, Silent};
-use crate::ops::{self, IngestFailure, IngestRequest};
+use crate::ops::{
+    self, IngestFailure, IngestRequest, Patience, WitnessReply as Reply, WitnessingError, ask_witnesses,
+};
 
 /// Arguments of `ingest`.
 #[derive(Debug, Args)]
@@ -74,8 +77,42 @@ pub fn ingest(asked: &Asked<'_>, arguments: &IngestArguments) -> Result<Exit, Fa
         Output::Csv => csv::table(&["name", "value"], &rows(report)),
     };
     print(&text)?;
+    say_witnessed(asked, report.ledger_size);
     let incomplete = !ingested.problems.is_empty() || report.objects_failed > 0;
     Ok(if incomplete { Exit::Unusable } else { Exit::Yes })
+}
+
+/// Asks the witnesses, where a policy names some, and tells what came of it. Nothing that they do makes an ingest fail.
+fn say_witnessed(asked: &Asked<'_>, size: u64) {
+    match ask_witnesses(asked.evidence, Patience::Little) {
+        Err(WitnessingError::NoPolicy) => {}
+        Err(error) => {
+            say(&format!(
+                "warning: the witnesses were not asked: {}\nhint: {}",
+                with_causes(&error),
+                error.hint()
+            ));
+        }
+        Ok(done) => {
+            let (signed, of) = (done.signed(), done.witnesses.len());
+            if done.quorum_is_met {
+                return say(&format!(
+                    "note: {signed} of {of} witnesses cosigned the checkpoint, which is enough"
+                ));
+            }
+            let mut text = format!(
+                "warning: {signed} of {of} witnesses cosigned the checkpoint, which is not enough; {} of {size} entries are not yet witnessed",
+                done.lag()
+            );
+            for witness in
+                done.witnesses.iter().filter(|witness| !matches!(witness.reply, Reply::Cosigned(_)))
+            {
+                let sentence = line(&witness.reply.sentence(done.size), 300);
+                text.push_str(&format!("\n  {}: {sentence}", line(&witness.name, 100)));
+            }
+            say(&format!("{text}\nhint: `ascribe ledger witness` asks them again"));
+        }
+    }
 }
 
 fn json(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::checkpoints::{self, CompareArguments, ConsistencyArguments, ServeArguments};
 use super::escape::brief;
 use super::messages::{Exit, Failure, print};
 use super::rows::{Rows, aligned};
@@ -32,6 +33,14 @@ enum LedgerCommand {
     Seal(SealArguments),
     /// What the indexes prove of a name: these are all its entries, or it has none; and where nothing is proven
     Prove(ProveArguments),
+    /// Ask the witnesses of the policy to cosign the checkpoint, and keep what they give
+    Witness,
+    /// Whether two checkpoints of one ledger exclude each other; works offline, with the ledger's verifier key alone
+    Compare(CompareArguments),
+    /// Prove that the tree had a certain root at an earlier size
+    Consistency(ConsistencyArguments),
+    /// Serve checkpoint, tiles and envelopes by HTTP, for readers, mirrors and auditors; no record and no salt
+    Serve(ServeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +70,10 @@ pub fn ledger(asked: &Asked<'_>, arguments: &LedgerArguments) -> Result<Exit, Fa
     match &arguments.command {
         LedgerCommand::Seal(arguments) => seal(asked, arguments),
         LedgerCommand::Prove(arguments) => prove(asked, arguments),
+        LedgerCommand::Witness => checkpoints::witness(asked),
+        LedgerCommand::Compare(arguments) => checkpoints::compare(asked, arguments),
+        LedgerCommand::Consistency(arguments) => checkpoints::consistent(asked, arguments),
+        LedgerCommand::Serve(arguments) => checkpoints::serve(asked, arguments),
     }
 }
 

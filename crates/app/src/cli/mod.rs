@@ -2,6 +2,7 @@
 
 mod access;
 mod answer_text;
+mod checkpoints;
 mod colour;
 mod comfort;
 mod csv;
@@ -24,6 +25,7 @@ mod timeline_text;
 mod timing;
 mod upkeep;
 mod why_text;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,6 +119,8 @@ pub enum Command {
     Ledger(ledger::LedgerArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
+    /// Be a witness: cosign the checkpoints of other people's ledgers, as long as each extends the last
+    Witness(witness::WitnessArguments),
     /// Throw the derived store away and derive it again from the ledger
     Rebuild,
     /// Put the store in the order of questions: by day and by who acted, a million entries at a time
@@ -180,6 +184,7 @@ fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
         Command::Skew(skew) => skew::skew(asked, skew),
         Command::Ledger(ledger) => ledger::ledger(asked, ledger),
         Command::Verify => upkeep::verify(asked),
+        Command::Witness(arguments) => witness::witness(asked, arguments),
         Command::Rebuild => upkeep::rebuild(asked),
         Command::Compact => upkeep::compact(asked),
         Command::Doctor => comfort::doctor(asked),

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::workspace::Workspace;
 
 /// Commands that are not recorded as accesses, each with the reason. All others are.
-pub const EXEMPT: [(&str, &str); 8] = [
+pub const EXEMPT: [(&str, &str); 10] = [
     ("init", "makes the folder; there is no evidence in it yet"),
     ("ingest", "is in the ledger of the evidence itself, with everything that it took in"),
     ("policy check", "reads a policy and samples, no evidence"),
@@ -29,6 +29,8 @@ pub const EXEMPT: [(&str, &str); 8] = [
     ("completions", "shows no evidence"),
     ("man", "shows no evidence"),
     ("demo", "asks about an invented incident, in a folder of its own that is gone afterwards"),
+    ("witness init", "makes the folder of a witness, which holds no evidence"),
+    ("witness serve", "serves the folder of a witness, which holds no evidence"),
     ("help", "shows no evidence"),
 ];
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::{Asked, Output, csv};
-use crate::ops::{self, AccessState, StoreState, UpkeepError};
+use crate::ops::{self, AccessState, StoreState, UpkeepError, WitnessingError};
 
 /// Problems that are shown one by one; all are in the JSON.
 const PROBLEMS_SHOWN: usize = 50;
@@ -85,6 +85,8 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         ("entries", listed.join(", ")),
     ];
     rows.extend(checked[1..].iter().map(|(what, count)| (*what, count.to_string())));
+    let witnessed = witnessed_text(verified.witnessed.as_ref());
+    rows.extend(witnessed.as_ref().map(|witnessed| ("witnessed", witnessed.clone())));
     rows.push(("store", format!("{store} (derived; not part of the verdict)")));
     let (access, access_value) = access_words(&verified.access);
     rows.push(("access ledger", access));
@@ -100,6 +102,7 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         "problems": problems,
         "problems_unlisted": report.problems_unlisted,
         "store": store,
+        "witnessed": verified.witnessed.as_ref().ok().copied().flatten(),
         "access": access_value,
     });
     let mut more = String::new();
@@ -152,6 +155,16 @@ fn access_words(access: &AccessState) -> (String, serde_json::Value) {
             });
             (format!("{word}: {size} accesses; {waiting} not in it yet"), value)
         }
+    }
+}
+
+/// `None` where no policy is configured.
+fn witnessed_text(witnessed: Result<&Option<u64>, &WitnessingError>) -> Option<String> {
+    match witnessed {
+        Ok(witnessed) => {
+            witnessed.map(|size| format!("{size} entries, by a quorum of the policy's witnesses"))
+        }
+        Err(error) => Some(line(&format!("unknown: {error}"), 300)),
     }
 }
 

@@ -14,6 +14,7 @@ use ascribe_store::Store;
 use super::access::{count_waiting, hold};
 use super::seal_key::{destroyed_keys, refuse_destroyed, seal_key_id};
 use super::upkeep::parser_versions;
+use super::witnessing::witnessed_size;
 use crate::access::is_due;
 use crate::capture::Capture;
 use crate::causes::with_causes;
@@ -85,6 +86,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
         Err(error) => findings.push(broken("ledger", with_causes(error), error.hint().to_owned())),
     }
     findings.push(look.anchor_apart());
+    findings.extend(look.witnesses());
     let reader = key.ok().and_then(|key| Reader::open(&look.workspace.ledger_paths(), &key).ok());
     match reader {
         Some(reader) => {
@@ -253,6 +255,22 @@ impl Look<'_> {
             Err(error) if finding.state == State::Good => unknown(WHAT, with_causes(&error)),
             _ => finding,
         }
+    }
+
+    /// How much of the ledger witnesses stand behind, where a policy asks for any. They are not called.
+    fn witnesses(&self) -> Option<Finding> {
+        let witnessed = match witnessed_size(&self.workspace) {
+            Ok(witnessed) => witnessed?,
+            Err(error) => return Some(broken("witnesses", with_causes(&error), error.hint().to_owned())),
+        };
+        let key = self.workspace.verifier_key().ok()?;
+        let size = Reader::open(&self.workspace.ledger_paths(), &key).ok()?.size();
+        let why = format!("{witnessed} of {size} entries are witnessed");
+        Some(if witnessed == size {
+            good("witnesses", why)
+        } else {
+            advice("witnesses", why, self.command("ledger witness"))
+        })
     }
 
     /// Whether the anchor would survive the ledger being put back.

@@ -492,7 +492,7 @@ fn publish(
     let Sealed { output, bytes, digest } = write(plan, BufWriter::new(staged.as_file()))?;
     output.into_inner().map_err(|error| failed(request.file)(error.into_error()))?;
     let written = File::open(staged.path()).map_err(failed(staged.path()))?;
-    let report = check(BufReader::new(written), Check { key: Some(key) })?;
+    let report = check(BufReader::new(written), Check { key: Some(key), ..Check::default() })?;
     if report.verdict() != Verdict::Valid {
         let says = ascribe_bundle::json(&report);
         let says = if says["integrity"]["is"] == "valid" {

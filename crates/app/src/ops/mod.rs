@@ -2,6 +2,7 @@
 
 mod access;
 mod asserted;
+mod comparing;
 mod config;
 mod demo;
 mod doctor;
@@ -21,8 +22,11 @@ mod skew;
 mod standing;
 mod subject;
 mod upkeep;
+mod witness_service;
+mod witnessing;
 
 pub use access::{AccessError, AccessRequest, AccessState, Accesses, accesses, ending_words};
+pub use comparing::{CompareError, CompareRequest, compare_notes, consistency, served_ledger};
 pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use doctor::{Finding, State, doctor};
 pub use evidence::OpenEvidence;
@@ -39,3 +43,5 @@ pub use seal_key::{SealKeyError, SealKeyRequest, change_seal_key};
 pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};
+pub use witness_service::{WitnessError, init as init_witness, open as open_witness};
+pub use witnessing::{Patience, Reply as WitnessReply, WitnessingError, ask_witnesses};

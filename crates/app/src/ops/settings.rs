@@ -61,6 +61,10 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
     let roots = network.roots.map_or(("public".to_owned(), Origin::Default), |roots| {
         (roots.to_string_lossy().into_owned(), file())
     });
+    let policy_file = settings.witness.policy.as_ref();
+    let witnesses = policy_file.map_or(("none".to_owned(), Origin::Default), |policy| {
+        (policy.to_string_lossy().into_owned(), file())
+    });
     Ok(vec![
         Setting { name: "format", value: settings.format.to_string(), origin: file() },
         Setting { name: "origin", value: settings.origin.clone(), origin: file() },
@@ -71,6 +75,7 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
             origin: if workspace.states("access")? { file() } else { Origin::Default },
         },
         Setting { name: "capture policy", value: policy, origin: policy_origin },
+        Setting { name: "witness policy", value: witnesses.0, origin: witnesses.1 },
         Setting { name: "proxy", value: proxy.0, origin: proxy.1 },
         Setting { name: "TLS roots", value: roots.0, origin: roots.1 },
     ])

@@ -8,6 +8,7 @@ use ascribe_ledger::{Ledger, Reader};
 use ascribe_store::{Compaction, Store, Unfit};
 
 use super::access::{AccessState, check_access};
+use super::witnessing::{WitnessingError, witnessed_size};
 use crate::access::AccessLedgerError;
 use crate::ingest::{CatchUpError, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -30,6 +31,9 @@ pub struct Verified {
     pub store: StoreState,
     /// How the access ledger is; it is another ledger, and another verdict.
     pub access: AccessState,
+    /// Leaves of the largest checkpoint that witnesses stand behind, where a policy asks for any. Not part of the
+    /// verdict.
+    pub witnessed: Result<Option<u64>, WitnessingError>,
 }
 
 /// How the store stands to the ledger.
@@ -133,7 +137,7 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
         Err(error) => StoreState::Unusable(error.to_string()),
     };
     let access = check_access(&workspace);
-    Ok(Verified { report, store, access })
+    Ok(Verified { report, store, access, witnessed: witnessed_size(&workspace) })
 }
 
 /// Throws the store away and derives it again. The ledger is only read.

@@ -33,7 +33,7 @@ fn key(given: &Given) -> VerifierKey {
 }
 
 fn checked(given: &Given, bundle: &[u8]) -> Report {
-    check(bundle, Check { key: Some(&key(given)) }).unwrap()
+    check(bundle, Check { key: Some(&key(given)), ..Check::default() }).unwrap()
 }
 
 #[test]
@@ -177,10 +177,10 @@ fn another_key_is_refused_and_no_key_decides_nothing() {
     let given = with_incident();
     let bundle = exported(&given, "case.evb", &["--entries", "ASIAQ3APPNODEEXAMPLE"]);
     let other = Given::evidence();
-    let stranger = check(bundle.as_slice(), Check { key: Some(&key(&other)) }).unwrap();
+    let stranger = check(bundle.as_slice(), Check { key: Some(&key(&other)), ..Check::default() }).unwrap();
     assert_eq!(stranger.verdict(), Verdict::Invalid);
     assert!(matches!(stranger.authority, Authority::Invalid(_)), "{:?}", stranger.authority);
-    let unasked = check(bundle.as_slice(), Check { key: None }).unwrap();
+    let unasked = check(bundle.as_slice(), Check { key: None, ..Check::default() }).unwrap();
     assert_eq!(unasked.verdict(), Verdict::Inconclusive);
 }
 

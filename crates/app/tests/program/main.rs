@@ -23,3 +23,4 @@ mod skew;
 mod sql;
 mod tampering;
 mod upkeep;
+mod witness;

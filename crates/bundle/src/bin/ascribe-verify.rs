@@ -9,7 +9,7 @@ use std::io::{self, BufReader, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use ascribe_bundle::{Check, CheckError, Report, Verdict, check, harmless};
-use ascribe_ledger::VerifierKey;
+use ascribe_ledger::{VerifierKey, WitnessPolicy};
 
 const HELP: &str = "\
 Checks a bundle of evidence: is everything in it as the ledger signed it, and did a key that you trust sign?
@@ -22,6 +22,8 @@ Arguments:
 Options:
   -k, --key KEY            The ledger's verifier key, or a file that holds it. Get it from somebody you trust,
                            by a way that does not pass through the bundle
+  -p, --policy FILE        Witnesses that you believe, as a C2SP tlog-policy file. Your own: what the bundle brings
+                           counts for nothing
       --output table|json  Form of the report [default: table]
   -h, --help               Print this help
   -V, --version            Print the version
@@ -30,13 +32,15 @@ Exit codes:
   0  valid: it holds, and it is signed by the key that you named
   1  invalid: something was altered, or another key signed
   2  usage, or a file that cannot be read as a bundle of this version
-  5  inconclusive: it holds, but no key was named, or something could not be decided
+  5  inconclusive: it holds, but no key was named, too few witnesses of the policy stand behind it, or something
+     could not be decided
 ";
 
 /// What was asked for.
 struct Arguments {
     file: String,
     key: Option<String>,
+    policy: Option<String>,
     form: Form,
 }
 
@@ -75,6 +79,18 @@ enum Failure {
         text: String,
         #[source]
         source: ascribe_ledger::VerifierKeyError,
+    },
+    #[error("cannot read the policy `{file}`")]
+    PolicyFile {
+        file: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the policy `{file}` is refused")]
+    Policy {
+        file: String,
+        #[source]
+        source: ascribe_ledger::PolicyError,
     },
     #[error("cannot check `{file}`")]
     Check {
@@ -115,7 +131,8 @@ fn run(arguments: Vec<String>) -> Result<ExitCode, Failure> {
         }
     };
     let key = arguments.key.as_deref().map(read_key).transpose()?;
-    let how = Check { key: key.as_ref() };
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let how = Check { key: key.as_ref(), policy: policy.as_ref() };
     let report = check_file(&arguments.file, how)?;
     let text = match arguments.form {
         Form::Table => ascribe_bundle::text(&report),
@@ -130,7 +147,7 @@ fn run(arguments: Vec<String>) -> Result<ExitCode, Failure> {
 }
 
 fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
-    let (mut files, mut key, mut form) = (Vec::new(), None, Form::Table);
+    let (mut files, mut key, mut policy, mut form) = (Vec::new(), None, None, Form::Table);
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let (name, inline) = match argument.split_once('=') {
@@ -146,6 +163,8 @@ fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
             "-V" | "--version" => return Ok(Asked::Version),
             "-k" | "--key" if key.is_none() => key = Some(value()?),
             "-k" | "--key" => return Err(Failure::Usage("`--key` is given twice".to_owned())),
+            "-p" | "--policy" if policy.is_none() => policy = Some(value()?),
+            "-p" | "--policy" => return Err(Failure::Usage("`--policy` is given twice".to_owned())),
             "--output" => {
                 form = match value()?.as_str() {
                     "table" => Form::Table,
@@ -160,7 +179,7 @@ fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
         }
     }
     match <[String; 1]>::try_from(files) {
-        Ok([file]) => Ok(Asked::Check(Arguments { file, key, form })),
+        Ok([file]) => Ok(Asked::Check(Arguments { file, key, policy, form })),
         Err(files) => {
             Err(Failure::Usage(format!("one bundle is checked at a time, {} are named", files.len())))
         }
@@ -177,6 +196,11 @@ fn read_key(text: &str) -> Result<VerifierKey, Failure> {
         Err(_) if text.matches('+').count() >= 2 => Err(key_failure(text, source)),
         Err(source) => Err(Failure::KeyFile { file: text.to_owned(), source }),
     }
+}
+
+fn read_policy(file: &str) -> Result<WitnessPolicy, Failure> {
+    let text = std::fs::read(file).map_err(|source| Failure::PolicyFile { file: file.to_owned(), source })?;
+    WitnessPolicy::parse(&text).map_err(|source| Failure::Policy { file: file.to_owned(), source })
 }
 
 fn key_failure(text: &str, source: ascribe_ledger::VerifierKeyError) -> Failure {
@@ -210,6 +234,9 @@ impl Failure {
             Self::Open { .. } => "check the path, and who may read it",
             Self::KeyFile { .. } | Self::Key { .. } => {
                 "a verifier key is one line, `<origin>+<id>+<key>`, such as in the ledger's `keys/ledger.vkey`"
+            }
+            Self::PolicyFile { .. } | Self::Policy { .. } => {
+                "a policy has lines such as `witness w1 <key>` and one `quorum w1`: c2sp.org/tlog-policy"
             }
             Self::Check { source: CheckError::Version { .. }, .. } => {
                 "use a release of ascribe-verify that reads this version"

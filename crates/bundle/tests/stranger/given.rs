@@ -52,7 +52,7 @@ pub fn verifier() -> VerifierKey {
 
 /// Checks as somebody who trusts the key of the ledger.
 pub fn checked(bundle: &[u8]) -> Report {
-    check(bundle, Check { key: Some(&verifier()) }).unwrap()
+    check(bundle, Check { key: Some(&verifier()), ..Check::default() }).unwrap()
 }
 
 /// Entry 0 and 4 are streams, 1 and 5 objects, the rest records; records belong to 0 and 1.

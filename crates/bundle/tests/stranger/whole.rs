@@ -29,12 +29,13 @@ fn a_good_bundle_holds_and_says_what_it_is() {
 #[test]
 fn integrity_and_authority_are_two_verdicts() {
     let bundle = Given::ledger(40).parts().write();
-    let unasked = check(bundle.as_slice(), Check { key: None }).unwrap();
+    let unasked = check(bundle.as_slice(), Check { key: None, ..Check::default() }).unwrap();
     assert_eq!(unasked.verdict(), Verdict::Inconclusive);
     assert!(matches!(unasked.authority, Authority::NotAsked { .. }));
     assert_eq!(json(&unasked)["integrity"]["is"], "valid");
     let other = KeyPair::from_seed("example.com/ledger", [8; 32]).unwrap();
-    let refused = check(bundle.as_slice(), Check { key: Some(other.verifier()) }).unwrap();
+    let refused =
+        check(bundle.as_slice(), Check { key: Some(other.verifier()), ..Check::default() }).unwrap();
     assert_eq!(refused.verdict(), Verdict::Invalid);
     assert_eq!(json(&refused)["integrity"]["is"], "valid", "it hangs together all the same");
 }
@@ -61,7 +62,8 @@ fn every_flipped_byte_is_noticed() {
 
 /// Whether a changed bundle is refused even by somebody who trusts no key yet.
 fn is_noticed(bundle: &[u8]) -> bool {
-    check(bundle, Check { key: None }).map_or(true, |report| report.verdict() == Verdict::Invalid)
+    check(bundle, Check { key: None, ..Check::default() })
+        .map_or(true, |report| report.verdict() == Verdict::Invalid)
 }
 
 #[test]

@@ -278,6 +278,7 @@ fn a_witness_that_crashes_at_any_step_never_cosigns_what_it_then_forgets() {
             assert_eq!(status(open.add_checkpoint(&request(&readers[2], kept), 11)), 200, "step {fail_at}");
         }
     }
+    eprintln!("{crashes} crashes of a witness, nothing cosigned was forgotten");
     assert!(crashes > 30, "{crashes}");
 }
 
@@ -309,5 +310,6 @@ fn a_crash_while_cosignatures_are_kept_leaves_whole_notes() {
             assert_eq!(again, done);
         }
     }
+    eprintln!("{crashes} crashes while cosignatures were kept");
     assert!(crashes >= 20, "{crashes}");
 }
