@@ -73,6 +73,8 @@ mod right_edge;
 #[cfg(feature = "files")]
 mod salts;
 #[cfg(feature = "files")]
+mod salts_table;
+#[cfg(feature = "files")]
 mod segment;
 #[cfg(feature = "files")]
 mod segment_file;

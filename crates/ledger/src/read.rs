@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::checkpoint::{CheckpointRefused, SignedCheckpoint};
 use crate::commitment::commit_captured;
@@ -24,17 +24,18 @@ use crate::proof::{
     LeafAt, ProofError, ProofRefused, consistency_proof, inclusion_proof, prefix_root, verify_inclusion,
 };
 use crate::recent::Recent;
-use crate::salts::{EntrySalts, SaltsFile};
+use crate::salts::{EntrySalts, SaltsChunk, SaltsFile};
+use crate::salts_table::SaltsTable;
 use crate::segment::{Block, SEGMENT_LEAVES};
 use crate::segment_file::{SegmentFile, read_salts_bytes};
 use crate::tile_files::TileFiles;
 
 /// Decompressed bytes of blocks kept: some hundred ordinary blocks.
 const BLOCK_BYTES_KEPT: usize = 32 << 20;
-/// Open segments kept, each with its table of blocks.
-const SEGMENTS_KEPT: usize = 8;
-/// Salts files kept, some 4 MiB each.
-const SALTS_KEPT: usize = 2;
+/// Open segments kept, each with its table of blocks; and as many open salts files, each with its table of chunks.
+const SEGMENTS_KEPT: usize = 64;
+/// Salts kept, with the chunks that they came in: some 4 MiB.
+const SALTS_KEPT: usize = 1 << 16;
 
 /// A ledger at one checkpoint.
 #[derive(Debug)]
@@ -132,7 +133,8 @@ struct Kept {
     list: SegmentList,
     segments: Recent<u32, SegmentFile>,
     blocks: Recent<(u32, Range<u64>), Block>,
-    salts: Recent<u32, Vec<u8>>,
+    salts_tables: Recent<u32, SaltsTable>,
+    salts: Recent<(u32, Range<u64>), SaltsChunk>,
 }
 
 impl Reader {
@@ -151,6 +153,7 @@ impl Reader {
             list: SegmentList::read(paths)?,
             segments: Recent::new(SEGMENTS_KEPT),
             blocks: Recent::new(BLOCK_BYTES_KEPT),
+            salts_tables: Recent::new(SEGMENTS_KEPT),
             salts: Recent::new(SALTS_KEPT),
         };
         let tiles = TileFiles::on(paths.disk().clone(), &paths.ledger);
@@ -200,17 +203,13 @@ impl Reader {
 
     /// The salts of one entry, with which a commitment can be opened to someone else.
     pub fn salts(&self, leaf: u64) -> Result<EntrySalts, ReadError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = self.segment_of(&kept.list, leaf)?;
-        let bytes = if let Some(bytes) = kept.salts.find(|key| *key == id.index) {
-            bytes
-        } else {
-            let read =
-                |id| read_salts_bytes(self.paths.disk(), &self.paths.segment(id, SegmentPart::Salts), id);
-            let bytes = self.of_newest(&mut kept.list, leaf, read)?;
-            kept.salts.keep(id.index, bytes, 1)
-        };
-        let path = self.paths.segment(self.segment_of(&kept.list, leaf)?, SegmentPart::Salts);
+        if let Some(salts) = self.salts_in_chunk(leaf)? {
+            return Ok(salts);
+        }
+        // No whole chunk has them: only the whole file tells why.
+        let read = |id| read_salts_bytes(self.paths.disk(), &self.paths.segment(id, SegmentPart::Salts), id);
+        let bytes = self.of_newest(leaf, read)?;
+        let path = self.paths.segment(self.segment_of(leaf)?, SegmentPart::Salts);
         let found = SaltsFile::find(&bytes, leaf)
             .map_err(|damage| FileError::damage(&path, damage.offset, damage.problem))?;
         found.ok_or(ReadError::SaltsMissing { leaf, path })
@@ -242,19 +241,42 @@ impl Reader {
         gap_hashes(&self.tiles, gap, self.size()).map_err(ReadError::Proof)
     }
 
+    fn salts_in_chunk(&self, leaf: u64) -> Result<Option<EntrySalts>, ReadError> {
+        let index = self.segment_of(leaf)?.index;
+        let holds = |(of, leaves): &(u32, Range<u64>)| *of == index && leaves.contains(&leaf);
+        if let Some(chunk) = self.kept().salts.find(holds) {
+            return Ok(chunk.salts_of(leaf));
+        }
+        let known = self.kept().salts_tables.find(|key| *key == index);
+        let table = if let Some(table) = known {
+            table
+        } else {
+            let table = self.of_newest(leaf, |id| SaltsTable::open(&self.paths, id))?;
+            self.kept().salts_tables.keep(index, table, 1)
+        };
+        let Some(chunk) = table.chunk_of(leaf)? else { return Ok(None) };
+        let (key, cost) = ((index, chunk.first_leaf..chunk.end_leaf()), chunk.salts.len());
+        Ok(self.kept().salts.keep(key, chunk, cost).salts_of(leaf))
+    }
+
+    /// What was used last. Files are read and blocks unpacked without this lock, so that several threads can.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A poisoned lock means that a reader panicked; what it kept is whole.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn block_holding(&self, leaf: u64) -> Result<Arc<Block>, ReadError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = self.segment_of(&kept.list, leaf)?;
-        if let Some(block) = kept.blocks.find(|(index, leaves)| *index == id.index && leaves.contains(&leaf))
-        {
+        let index = self.segment_of(leaf)?.index;
+        let holds = |(of, leaves): &(u32, Range<u64>)| *of == index && leaves.contains(&leaf);
+        if let Some(block) = self.kept().blocks.find(holds) {
             return Ok(block);
         }
-        let segment = if let Some(segment) = kept.segments.find(|key| *key == id.index) {
+        let known = self.kept().segments.find(|key| *key == index);
+        let segment = if let Some(segment) = known {
             segment
         } else {
-            let open = |id| SegmentFile::open(&self.paths, id, self.size());
-            let segment = self.of_newest(&mut kept.list, leaf, open)?;
-            kept.segments.keep(id.index, segment, 1)
+            let segment = self.of_newest(leaf, |id| SegmentFile::open(&self.paths, id, self.size()))?;
+            self.kept().segments.keep(index, segment, 1)
         };
         let missing = || ReadError::BeyondCheckpoint { leaf, size: self.size() };
         let block = segment.read_block(segment.block_holding(leaf).ok_or_else(missing)?)?;
@@ -262,30 +284,31 @@ impl Reader {
             return Err(missing());
         }
         let cost = block.raw_bytes();
-        Ok(kept.blocks.keep((id.index, block.leaves()), block, cost))
+        Ok(self.kept().blocks.keep((index, block.leaves()), block, cost))
     }
 
     /// Reads a file of the segment that holds `leaf`. Where it is gone, a writer may just have put another generation in
     /// its place, so the newest one is looked for once more.
     fn of_newest<T>(
         &self,
-        list: &mut SegmentList,
         leaf: u64,
         read: impl Fn(SegmentId) -> Result<T, FileError>,
     ) -> Result<T, ReadError> {
-        match read(self.segment_of(list, leaf)?) {
+        match read(self.segment_of(leaf)?) {
             Err(error) if error.is_absence() => {
-                *list = SegmentList::read(&self.paths)?;
-                Ok(read(self.segment_of(list, leaf)?)?)
+                let list = SegmentList::read(&self.paths)?;
+                self.kept().list = list;
+                Ok(read(self.segment_of(leaf)?)?)
             }
             result => Ok(result?),
         }
     }
 
-    fn segment_of(&self, list: &SegmentList, leaf: u64) -> Result<SegmentId, ReadError> {
+    fn segment_of(&self, leaf: u64) -> Result<SegmentId, ReadError> {
         if leaf >= self.size() {
             return Err(ReadError::BeyondCheckpoint { leaf, size: self.size() });
         }
+        let list = &self.kept().list;
         let index = leaf / u64::from(list.leaf_capacity);
         list.find(index).ok_or_else(|| ReadError::SegmentMissing { index, folder: self.paths.segments() })
     }

@@ -11,7 +11,7 @@ use crate::damage::FormatProblem;
 use crate::segment::{FILE_HEADER_BYTES, FileHeader, FileKind, require};
 
 /// Bytes of a chunk header, with its checksum.
-const CHUNK_HEADER_BYTES: usize = 36;
+pub(crate) const CHUNK_HEADER_BYTES: usize = 36;
 
 const CHUNK_MAGIC: [u8; 4] = *b"ASLT";
 
@@ -77,6 +77,12 @@ impl SaltsChunk {
         self.first_leaf + self.salts.len() as u64
     }
 
+    /// The salts of one leaf, if the chunk has them.
+    pub(crate) fn salts_of(&self, leaf: u64) -> Option<EntrySalts> {
+        let position = leaf.checked_sub(self.first_leaf)?;
+        self.salts.get(usize::try_from(position).ok()?).copied()
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let captured: Vec<Option<Salt>> = self.salts.iter().map(|salts| salts.captured).collect();
         let received: Vec<Option<Salt>> = self.salts.iter().map(|salts| salts.received).collect();
@@ -102,7 +108,7 @@ impl SaltsChunk {
     }
 
     /// Leaves and length of the chunk at the start of `bytes`, by its header. It may reach beyond the end.
-    fn extent(bytes: &[u8]) -> Result<(Range<u64>, usize), FormatProblem> {
+    pub(crate) fn extent(bytes: &[u8]) -> Result<(Range<u64>, usize), FormatProblem> {
         let mut cursor = Cursor::new("the salts chunk", bytes);
         cursor.magic(CHUNK_MAGIC)?;
         let first_leaf = cursor.u64()?;
@@ -115,7 +121,7 @@ impl SaltsChunk {
     }
 
     /// Reads the chunk at the start of `bytes`; returns it and its length.
-    fn decode(bytes: &[u8]) -> Result<(Self, usize), FormatProblem> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, usize), FormatProblem> {
         let mut cursor = Cursor::new("the salts chunk", bytes);
         cursor.magic(CHUNK_MAGIC)?;
         let first_leaf = cursor.u64()?;
@@ -186,7 +192,7 @@ impl SaltsFile {
             };
             if leaves.contains(&leaf) {
                 return match SaltsChunk::decode(&bytes[position..]) {
-                    Ok((chunk, _)) => Ok(chunk.salts.get((leaf - leaves.start) as usize).copied()),
+                    Ok((chunk, _)) => Ok(chunk.salts_of(leaf)),
                     Err(problem) => damage(problem),
                 };
             }
@@ -198,8 +204,7 @@ impl SaltsFile {
     /// The salts of one leaf, if a whole chunk has them.
     pub(crate) fn salts(&self, leaf: u64) -> Option<EntrySalts> {
         let after = self.chunks.partition_point(|chunk| chunk.first_leaf <= leaf);
-        let chunk = self.chunks.get(after.checked_sub(1)?)?;
-        chunk.salts.get(usize::try_from(leaf - chunk.first_leaf).ok()?).copied()
+        self.chunks.get(after.checked_sub(1)?)?.salts_of(leaf)
     }
 }
 

@@ -3,6 +3,7 @@
 //! It knows bytes only: which file they are in, whether they are durable and what the records say is for others.
 //! Integers are big-endian. Every structure carries a CRC-32C: checksums find accidents, the tree finds everything.
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 
@@ -45,6 +46,11 @@ const ZSTD_LEVEL: i32 = 1;
 const FORMAT_VERSION: u32 = 1;
 const BLOCK_MAGIC: [u8; 4] = *b"ABLK";
 const FOOTER_MAGIC: [u8; 8] = *b"ASCRFTR1";
+
+thread_local! {
+    /// Making one takes memory that the system has to clear, again for each block.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Which file a header is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,8 +236,7 @@ impl Block {
         if found != header.payload_crc {
             return Err(FormatProblem::Checksum { what: "the block", expected: header.payload_crc, found });
         }
-        let raw =
-            zstd::bulk::decompress(payload, header.raw_bytes as usize).map_err(FormatProblem::Decompress)?;
+        let raw = decompress(payload, header.raw_bytes as usize).map_err(FormatProblem::Decompress)?;
         require("decompressed length of the block", u64::from(header.raw_bytes), raw.len() as u64)?;
         let mut cursor = Cursor::new("the block", &raw);
         // Two lengths an entry bound what a wrong count can make us allocate.
@@ -268,6 +273,16 @@ impl Block {
     pub(crate) fn raw_bytes(&self) -> usize {
         self.raw.len()
     }
+}
+
+fn decompress(payload: &[u8], raw_bytes: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        decompressor.decompress(payload, raw_bytes)
+    })
 }
 
 impl BlockEntry {

@@ -202,7 +202,8 @@ pub(crate) fn read_salts_bytes(disk: &Disk, path: &Path, id: SegmentId) -> Resul
     Ok(bytes)
 }
 
-fn check_identity(header: FileHeader, id: SegmentId) -> Result<FileHeader, FormatProblem> {
+/// Refuses the file of another segment than the name says.
+pub(crate) fn check_identity(header: FileHeader, id: SegmentId) -> Result<FileHeader, FormatProblem> {
     require("segment index", u64::from(id.index), u64::from(header.index))?;
     require("segment generation", u64::from(id.generation), u64::from(header.generation))?;
     Ok(header)
