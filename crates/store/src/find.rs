@@ -1,7 +1,6 @@
 //! Look-ups over all segments of a store. Every answer is merged over segments, in leaf order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use ascribe_model::{EventId, KeyKind, KeyRef, Role, Timestamp};
 
@@ -191,7 +190,7 @@ impl Store {
     pub fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, ReadError> {
         let mut tally = Tally::default();
         for segment in &self.segments {
-            if let Some(cursor) = cursor_at(segment, key)? {
+            if let Some(cursor) = segment.keys()?.find(key)? {
                 let roles = cursor.roles()?;
                 roles.iter().filter(|entry| entry.role == role).for_each(|entry| tally.add(&entry.tally));
             }
@@ -231,19 +230,6 @@ fn found(sorted: Sorted) -> Vec<Found> {
     sorted.into_iter().map(found).collect()
 }
 
-/// A cursor on `key`, where the segment holds it.
-fn cursor_at(segment: &StoredSegment, key: &KeyRef) -> Result<Option<Cursor>, ReadError> {
-    let mut cursor = Arc::clone(segment.keys()?).cursor(&key.value, 0);
-    let mut more = cursor.advance_to(&key.value)?;
-    while more && cursor.value() == key.value.as_bytes() {
-        if *cursor.kind() == key.kind && cursor.scope() == key.scope {
-            return Ok(Some(cursor));
-        }
-        more = cursor.advance()?;
-    }
-    Ok(None)
-}
-
 /// The leaves of one segment at which `key` was seen in any of `roles`, in order.
 pub(crate) fn leaves_in(
     segment: &StoredSegment,
@@ -251,7 +237,7 @@ pub(crate) fn leaves_in(
     roles: &[Role],
     window: Option<(Timestamp, Timestamp)>,
 ) -> Result<Vec<u64>, ReadError> {
-    let Some(cursor) = cursor_at(segment, key)? else { return Ok(Vec::new()) };
+    let Some(cursor) = segment.keys()?.find(key)? else { return Ok(Vec::new()) };
     let mut leaves = Vec::new();
     for entry in cursor.roles()? {
         if roles.contains(&entry.role) && window.is_none_or(|window| entry.tally.may_touch(window)) {

@@ -1,7 +1,7 @@
 //! Reading `keys.index`: footers once, blocks as they are asked for. See `mod.rs`.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,9 @@ use crate::frame::{BlockPlace, Framed, Malformed, Parts};
 /// Unpacked blocks that are kept. A question asks of one key in several roles, and of a handful of keys by turns.
 const BLOCKS_KEPT: usize = 8;
 
+/// Look-ups that are remembered. A question asks of one key several times: in other roles, for its events, for counts.
+const LOOK_UPS_KEPT: usize = 1_024;
+
 thread_local! {
     /// Making one takes longer than unpacking a block.
     static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
@@ -28,6 +31,8 @@ pub(crate) struct KeyIndex {
     footer: Footer,
     /// By number, those used last at the end.
     kept: Mutex<VecDeque<(usize, Arc<Vec<u8>>)>>,
+    /// Where keys stand that were looked up; nowhere for those that the index does not hold.
+    look_ups: Mutex<BTreeMap<KeyRef, Option<Place>>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +72,7 @@ impl KeyIndex {
                 Damage::new(path, end, format!("a footer at byte {end}"), format!("it at {offset}")).into()
             );
         }
-        Ok(Self { file, footer, kept: Mutex::default() })
+        Ok(Self { file, footer, kept: Mutex::default(), look_ups: Mutex::default() })
     }
 
     /// A cursor before the first key whose value is not below `value`, or a little before.
@@ -77,16 +82,33 @@ impl KeyIndex {
     pub(crate) fn cursor(self: &Arc<Self>, value: &str, blocks_before: usize) -> Cursor {
         let above = self.footer.blocks.partition_point(|block| block.separator.as_slice() < value.as_bytes());
         let block = above.saturating_sub(1 + blocks_before);
-        Cursor {
-            index: Arc::clone(self),
-            next_block: block,
-            raw: Arc::default(),
-            position: 0,
-            value: Vec::new(),
-            kind: 0,
-            scope: 0,
-            payload: 0..0,
+        Cursor { index: Arc::clone(self), at: Place { next_block: block, ..Place::default() } }
+    }
+
+    /// A cursor on `key`, where the index holds it.
+    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef) -> Result<Option<Cursor>, ReadError> {
+        let at_place = |at| Cursor { index: Arc::clone(self), at };
+        // A poisoned lock means that a reader panicked; what it kept is whole.
+        let known = self.look_ups.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(known) = known {
+            return Ok(known.map(at_place));
         }
+        let mut cursor = self.cursor(&key.value, 0);
+        let mut more = cursor.advance_to(&key.value)?;
+        while more && cursor.value() == key.value.as_bytes() {
+            if *cursor.kind() == key.kind && cursor.scope() == key.scope {
+                break;
+            }
+            more = cursor.advance()?;
+        }
+        let is_found = more && cursor.value() == key.value.as_bytes();
+        let found = is_found.then_some(cursor.at);
+        let mut look_ups = self.look_ups.lock().unwrap_or_else(PoisonError::into_inner);
+        if look_ups.len() >= LOOK_UPS_KEPT {
+            look_ups.clear();
+        }
+        look_ups.insert(key.clone(), found.clone());
+        Ok(found.map(at_place))
     }
 
     /// Bytes of all blocks as stored.
@@ -136,6 +158,12 @@ impl KeyIndex {
 /// Walks over the keys of an index in order.
 pub(crate) struct Cursor {
     index: Arc<KeyIndex>,
+    at: Place,
+}
+
+/// A place in an index: on a key, or before the first key of a block.
+#[derive(Clone, Debug, Default)]
+struct Place {
     next_block: usize,
     raw: Arc<Vec<u8>>,
     position: usize,
@@ -148,7 +176,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// Moves to the next key; `false` at the end.
     pub(crate) fn advance(&mut self) -> Result<bool, ReadError> {
-        if self.position >= self.raw.len() && !self.load_block()? {
+        if self.at.position >= self.at.raw.len() && !self.load_block()? {
             return Ok(false);
         }
         self.read_entry().map_err(|malformed| self.damage(malformed))?;
@@ -158,7 +186,7 @@ impl Cursor {
     /// Moves to the first key whose value is not below `value`; `false` where there is none.
     pub(crate) fn advance_to(&mut self, value: &str) -> Result<bool, ReadError> {
         while self.advance()? {
-            if self.value.as_slice() >= value.as_bytes() {
+            if self.at.value.as_slice() >= value.as_bytes() {
                 return Ok(true);
             }
         }
@@ -167,34 +195,34 @@ impl Cursor {
 
     /// The value of the current key.
     pub(crate) fn value(&self) -> &[u8] {
-        &self.value
+        &self.at.value
     }
 
     /// The current key's kind.
     pub(crate) fn kind(&self) -> &KeyKind {
-        &self.index.footer.kinds[self.kind]
+        &self.index.footer.kinds[self.at.kind]
     }
 
     /// Number of the current key's kind among those of the index.
     pub(crate) fn kind_number(&self) -> usize {
-        self.kind
+        self.at.kind
     }
 
     /// Number of the current key's scope among those of the index.
     pub(crate) fn scope_number(&self) -> usize {
-        self.scope
+        self.at.scope
     }
 
     /// The current key's scope.
     pub(crate) fn scope(&self) -> &str {
-        &self.index.footer.scopes[self.scope]
+        &self.index.footer.scopes[self.at.scope]
     }
 
     /// The current key.
     pub(crate) fn key(&self) -> Result<KeyRef, ReadError> {
-        let value = std::str::from_utf8(&self.value);
+        let value = std::str::from_utf8(&self.at.value);
         let value =
-            value.map_err(|_| self.damage(Malformed { position: self.position, expected: "UTF-8" }))?;
+            value.map_err(|_| self.damage(Malformed { position: self.at.position, expected: "UTF-8" }))?;
         Ok(KeyRef { kind: self.kind().clone(), scope: self.scope().to_owned(), value: value.to_owned() })
     }
 
@@ -209,37 +237,37 @@ impl Cursor {
     }
 
     fn load_block(&mut self) -> Result<bool, ReadError> {
-        let Some(raw) = self.index.block(self.next_block)? else { return Ok(false) };
-        self.next_block += 1;
-        self.position = 0;
-        self.value.clear();
-        self.raw = raw;
+        let Some(raw) = self.index.block(self.at.next_block)? else { return Ok(false) };
+        self.at.next_block += 1;
+        self.at.position = 0;
+        self.at.value.clear();
+        self.at.raw = raw;
         Ok(true)
     }
 
     fn read_entry(&mut self) -> Result<(), Malformed> {
-        let mut parts = Parts::new(&self.raw, self.position);
+        let mut parts = Parts::new(&self.at.raw, self.at.position);
         let shared = parts.length()?;
-        if shared > self.value.len() {
+        if shared > self.at.value.len() {
             return Err(parts.malformed("a prefix of the value before"));
         }
-        self.value.truncate(shared);
-        self.value.extend_from_slice(parts.bytes()?);
-        self.kind = parts.length()?;
-        self.scope = parts.length()?;
-        if self.kind >= self.index.footer.kinds.len() || self.scope >= self.index.footer.scopes.len() {
+        self.at.value.truncate(shared);
+        self.at.value.extend_from_slice(parts.bytes()?);
+        self.at.kind = parts.length()?;
+        self.at.scope = parts.length()?;
+        if self.at.kind >= self.index.footer.kinds.len() || self.at.scope >= self.index.footer.scopes.len() {
             return Err(parts.malformed("a kind and a scope of the footer"));
         }
         let length = parts.length()?;
         let start = parts.position();
         parts.take(length)?;
-        self.payload = start..start + length;
-        self.position = parts.position();
+        self.at.payload = start..start + length;
+        self.at.position = parts.position();
         Ok(())
     }
 
     fn read_roles(&self) -> Result<Vec<RoleEntry>, Malformed> {
-        let mut parts = Parts::new(&self.raw[..self.payload.end], self.payload.start);
+        let mut parts = Parts::new(&self.at.raw[..self.at.payload.end], self.at.payload.start);
         let mut roles = Vec::new();
         while !parts.is_empty() {
             roles.push(self.read_role(&mut parts)?);
@@ -268,7 +296,7 @@ impl Cursor {
     }
 
     fn read_leaves(&self, role: &RoleEntry) -> Result<Vec<u64>, Malformed> {
-        let mut parts = Parts::new(&self.raw[..role.leaves.end], role.leaves.start);
+        let mut parts = Parts::new(&self.at.raw[..role.leaves.end], role.leaves.start);
         let mut leaf = self.index.footer.first;
         let mut leaves = Vec::new();
         while !parts.is_empty() {
@@ -283,7 +311,7 @@ impl Cursor {
     }
 
     fn damage(&self, malformed: Malformed) -> ReadError {
-        let block = self.index.footer.blocks.get(self.next_block.saturating_sub(1));
+        let block = self.index.footer.blocks.get(self.at.next_block.saturating_sub(1));
         malformed.within(&self.index.file.path, block.map_or(0, |block| block.place.offset))
     }
 }
