@@ -84,6 +84,13 @@ pub trait Evidence {
     /// When the evidence cannot be read.
     fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError>;
 
+    /// Up to `limit` events that list `key` in `role` and do something to credentials that they describe instead of naming
+    /// one: see [`ascribe_model::Effect::is_on_set`]. They are few among the events of a key.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError>;
+
     /// How many events list `key` in `role`, without reading them.
     ///
     /// # Errors
@@ -164,6 +171,14 @@ impl Evidence for Recorded {
         Ok(Page { events, total })
     }
 
+    fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
+        let mut events = self.events(key, &[role], usize::MAX)?.events;
+        events.retain(|event| is_on_sets(event));
+        let total = events.len() as u64;
+        events.truncate(limit);
+        Ok(Page { events, total })
+    }
+
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         let page = self.events(key, &[role], usize::MAX)?;
         Ok(Tally { count: page.total, span: span_of(&page.events) })
@@ -229,6 +244,11 @@ impl TimePage {
         undated.truncate(limit);
         Self { dated, undated, total, is_exact: true, undated_total }
     }
+}
+
+/// Whether an event does something to credentials that it describes instead of naming one.
+pub fn is_on_sets(event: &Event) -> bool {
+    event.effects.iter().any(ascribe_model::Effect::is_on_set)
 }
 
 /// Up to `limit` of `events` that state a hint of this kind about visibility, by time.

@@ -28,7 +28,7 @@ mod why;
 
 pub use chain::{Direction, chain};
 pub use evidence::{
-    Evidence, EvidenceError, Losses, Page, Period, Recorded, Tally, TimePage, Wanted, hinting_in,
+    Evidence, EvidenceError, Losses, Page, Period, Recorded, Tally, TimePage, Wanted, hinting_in, is_on_sets,
 };
 pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach, Tie, Window};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_assess::skew::Frozen;
-use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, hinting_in};
+use ascribe_assess::{
+    Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, hinting_in, is_on_sets,
+};
 use ascribe_model::{
     Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
 };
@@ -60,19 +62,19 @@ impl BundledEvidence {
         met.filter(|(met, _)| *met == id).map_or(u64::MAX, |(_, leaf)| *leaf)
     }
 
-    /// Whether the entry at `leaf` holds the event.
-    pub fn holds(&self, id: EventId, leaf: u64) -> bool {
-        self.leaves.contains(&(id, leaf))
-    }
-}
-
-impl Evidence for BundledEvidence {
-    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+    /// Events that list `key` in one of `roles` and that `is_wanted` accepts.
+    fn listing(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        is_wanted: &dyn Fn(&Event) -> bool,
+        limit: usize,
+    ) -> Page {
         let found = self.by_key.get(key).into_iter().flatten().filter_map(|id| self.events.get(id));
         let lists =
             |event: &Event| event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed));
         let mut events: Vec<(u64, Arc<Event>)> = found
-            .filter(|event| lists(event))
+            .filter(|event| lists(event) && is_wanted(event))
             .map(|event| (self.leaf_of(event.id), Arc::clone(event)))
             .collect();
         let total = events.len() as u64;
@@ -83,7 +85,22 @@ impl Evidence for BundledEvidence {
         }
         let mut events: Vec<Arc<Event>> = events.into_iter().map(|(_, event)| event).collect();
         events.sort_by_key(|event| (event.time.at.is_none(), event.time.at, event.id));
-        Ok(Page { events, total })
+        Page { events, total }
+    }
+
+    /// Whether the entry at `leaf` holds the event.
+    pub fn holds(&self, id: EventId, leaf: u64) -> bool {
+        self.leaves.contains(&(id, leaf))
+    }
+}
+
+impl Evidence for BundledEvidence {
+    fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+        Ok(self.listing(key, roles, &|_| true, limit))
+    }
+
+    fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
+        Ok(self.listing(key, &[role], &is_on_sets, limit))
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -368,6 +368,14 @@ impl Effect {
             ttl_seconds: None,
         }
     }
+
+    /// Whether it is on credentials that it describes instead of naming one, such as all of a user's. What is issued or
+    /// renewed is always one.
+    pub fn is_on_set(&self) -> bool {
+        self.credential.is_none()
+            && (self.selector.is_some() || self.subject.is_some())
+            && !matches!(self.kind, EffectKind::Issue | EffectKind::Renew)
+    }
 }
 
 impl CoverageHint {

@@ -46,6 +46,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) row: EventRow<'a>,
     /// Position of the key that names the credential used, where the event lists one.
     pub(crate) credential: Option<u32>,
+    /// Whether it does something to credentials that it describes instead of naming one.
+    pub(crate) is_on_set: bool,
     keys: Section<'a>,
     names: Section<'a>,
     hints: Section<'a>,
@@ -92,6 +94,7 @@ impl Outlines {
             event.keys.iter().position(|key| key.role != Role::Native && used.uid.names(key))
         };
         cells.put_small(credential.and_then(place_of).map_or(0, |place| place as u32 + 1));
+        cells.put_small(u32::from(event.effects.iter().any(Effect::is_on_set)));
         let keys = cells.open_section(event.keys.len());
         for key in &event.keys {
             cells.put_small(key.role as u32);
@@ -133,8 +136,9 @@ impl<'a> RecordOutlines<'a> {
         let mut cells = self.cells.take_section().cells;
         let row = EventRow::take(&mut cells);
         let credential = cells.take_small().checked_sub(1);
+        let is_on_set = cells.take_small() == 1;
         let [keys, names, hints, effects] = [(); 4].map(|()| cells.take_section());
-        Some(Outline { row, credential, keys, names, hints, effects })
+        Some(Outline { row, credential, is_on_set, keys, names, hints, effects })
     }
 }
 

@@ -28,6 +28,8 @@ const INDEX_KEY: (&str, &str) = ("ascribe.index", "index-root");
 pub(crate) const NAME_KIND: &str = "name";
 /// Key kind of what an event says about visibility, such as `recording_stopped`.
 pub(crate) const HINT_KIND: &str = "hint";
+/// Among the hints: that an event does something to credentials which it describes instead of naming one.
+pub const ON_SET: &str = "effect_on_set";
 
 /// The rows of a segment, and its keys.
 pub(crate) struct Rows {
@@ -180,7 +182,8 @@ impl Rows {
                 self.keys.push(KeyRow { leaf, ordinal, ..row })?;
             }
         }
-        let hints = event.hints().map(|hint| (HINT_KIND, hint));
+        let on_set = event.is_on_set.then_some(ON_SET);
+        let hints = event.hints().chain(on_set).map(|hint| (HINT_KIND, hint));
         for (kind, name) in event.names().map(|name| (NAME_KIND, name)).chain(hints) {
             let number = self.collected.interned.intern(kind, "", name);
             self.collected.occasions.note(number, Role::Name);

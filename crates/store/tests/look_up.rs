@@ -6,8 +6,8 @@ mod generated;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ascribe_model::{EventId, Form, Key, KeyKind, KeyRef, Role, Timestamp, Trust};
-use ascribe_store::{Entry, Outlines, Record, SegmentBuilder, Store};
+use ascribe_model::{Effect, EffectKind, Event, EventId, Form, Key, KeyKind, KeyRef, Role, Timestamp, Trust};
+use ascribe_store::{Entry, ON_SET, Outlines, Record, SegmentBuilder, Store};
 use proptest::prelude::*;
 
 /// The keys of each segment; one event for each key.
@@ -40,24 +40,28 @@ fn store(folder: &std::path::Path, segments: &Segments) -> Store {
                 trust: Trust::IssuerAsserted,
                 at: None,
             }];
-            let mut outlines = Outlines::default();
-            let at = outlines.push(&[event]);
-            let record = Record {
-                leaf,
-                object: None,
-                stream: None,
-                received_at: Timestamp::from_nanoseconds(0),
-                withheld: false,
-                span_length: 1,
-                events: outlines.record(at),
-            };
-            builder.push(Entry::Record(record)).unwrap();
+            push(&mut builder, leaf, event);
         }
         let end = first + keys.len() as u64;
         let segment = builder.finish(end).unwrap();
         store.publish(vec![segment], end).unwrap();
     }
     store
+}
+
+fn push(builder: &mut SegmentBuilder, leaf: u64, event: Event) {
+    let mut outlines = Outlines::default();
+    let at = outlines.push(&[event]);
+    let record = Record {
+        leaf,
+        object: None,
+        stream: None,
+        received_at: Timestamp::from_nanoseconds(0),
+        withheld: false,
+        span_length: 1,
+        events: outlines.record(at),
+    };
+    builder.push(Entry::Record(record)).unwrap();
 }
 
 /// How often each key is listed, in the order of value, kind and scope.
@@ -71,6 +75,37 @@ fn counts(segments: &Segments) -> BTreeMap<(String, KeyKind, String), u64> {
 
 fn shared(a: &str, b: &str) -> usize {
     a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}
+
+#[test]
+fn what_is_done_to_credentials_that_are_only_described_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(folder.path(), BTreeMap::new()).unwrap();
+    let mut builder = SegmentBuilder::new(0, &store);
+    let effects = [
+        (EffectKind::Revoke, "of a set", true),
+        (EffectKind::Revoke, "of one", false),
+        (EffectKind::Issue, "of a set", false),
+        (EffectKind::Renew, "of a set", false),
+        (EffectKind::Disable, "of a set", true),
+    ];
+    for ((kind, of, _), leaf) in effects.iter().zip(0..) {
+        let mut event = generated::event(leaf);
+        let mut effect = Effect::new(*kind);
+        effect.subject = Some(event.actor.clone());
+        effect.credential = event.credential.clone().filter(|_| *of == "of one");
+        event.effects = vec![effect];
+        push(&mut builder, leaf, event);
+    }
+    let segment = builder.finish(effects.len() as u64).unwrap();
+    store.publish(vec![segment], effects.len() as u64).unwrap();
+    let hint = KeyRef { kind: KeyKind::from_name("hint"), scope: String::new(), value: ON_SET.to_owned() };
+    let expected = effects.iter().zip(0..).filter(|((_, _, on_set), _)| *on_set).map(|(_, leaf)| leaf);
+    let expected: Vec<u64> = expected.collect();
+    // The second time from memory.
+    for _ in 0..2 {
+        assert_eq!(store.leaves(&hint, &[Role::Name], None, 9).unwrap().leaves, expected);
+    }
 }
 
 proptest! {

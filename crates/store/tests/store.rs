@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use ascribe_model::{Event, EventId, KeyKind, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    Entry, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE, ReadError,
-    Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
+    Entry, FORMAT, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE,
+    ReadError, Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
 };
 
 /// Every how many leaves a leaf holds a record; the others are kept short, so that a range is quick to fill.
@@ -440,7 +440,7 @@ fn what_is_not_a_store_of_this_version_is_refused() {
     let path = folder.path().join("manifest/2.json");
     overwrite(&path, br#"{"manifest":{"format":1,"shape":"old"}}"#);
     let outcome = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(outcome, OpenError::Version { expected: 2, found: 1, .. }), "{outcome:?}");
+    assert!(matches!(outcome, OpenError::Version { expected: FORMAT, found: 1, .. }), "{outcome:?}");
     assert!(outcome.hint().is_some());
     fs::remove_file(&path).unwrap();
     overwrite(&folder.path().join("manifest/02.json"), b"not a manifest");

@@ -236,7 +236,8 @@ impl Rereader {
         if let Some(scope) = self.scopes.get(&leaf) {
             return Ok(scope.clone());
         }
-        let opening = reader.entry(leaf)?;
+        // What the operator gave is part of what the events say, so it has to be what was signed.
+        let opening = reader.proven_entry(leaf)?;
         let scope = match serde_json::from_slice(opening.kept()?) {
             Ok(ObjectEntry::Opened { scope, .. }) => scope,
             _ => None,

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::skew::Frozen;
-use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted};
+use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, is_on_sets};
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
     Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan,
     Timestamp,
 };
-use ascribe_store::Store;
+use ascribe_store::{ON_SET, Store};
 
 use super::config::{ConfigReadError, frozen_clocks};
 use super::pages::Pages;
@@ -23,6 +23,11 @@ use crate::workspace::{Workspace, WorkspaceError};
 
 /// Parsed entries that are kept for the time of one question.
 const PARSED_MAX: usize = 65_536;
+
+/// Fewer entries than this are read one after the other: starting threads takes as long as reading some.
+const READ_AHEAD_MIN: usize = 16;
+/// Threads that read entries ahead, at most.
+const READ_AHEAD_THREADS_MAX: usize = 8;
 
 /// Key kind of the readable names that the store lists beside the keys of events.
 const NAME_KIND: &str = "name";
@@ -39,6 +44,8 @@ pub struct OpenEvidence {
     /// What the operator froze of the clocks.
     pub clocks: Frozen,
     parsed: Mutex<Parsed>,
+    /// Each thread that reads takes one, and gives it back with what it learned of objects.
+    rereaders: Mutex<Vec<Rereader>>,
 }
 
 /// Entries that were parsed, and where each event was first seen.
@@ -46,7 +53,6 @@ pub struct OpenEvidence {
 struct Parsed {
     by_leaf: BTreeMap<u64, Vec<Arc<Event>>>,
     leaves: BTreeMap<EventId, u64>,
-    rereader: Rereader,
 }
 
 /// Evidence cannot be opened.
@@ -96,7 +102,7 @@ impl OpenEvidence {
             catch_up(&mut store, &reader)?;
         }
         let clocks = Frozen::new(frozen_clocks(&store, &reader).map_err(OpenError::Config)?);
-        Ok(Self { reader, store, clocks, parsed: Mutex::default() })
+        Ok(Self { reader, store, clocks, parsed: Mutex::default(), rereaders: Mutex::default() })
     }
 
     /// Entries under the checkpoint that the store has not folded, because somebody else is at it or the folder cannot
@@ -111,22 +117,58 @@ impl OpenEvidence {
         if let Some(events) = parsed.by_leaf.get(&leaf) {
             return Ok(events.clone());
         }
-        // Whoever changed a file could fix its checksums too: only what the signed checkpoint covers is evidence.
-        let entry = self.reader.proven_entry(leaf).map_err(failed)?;
-        let events = match entry.envelope().kind {
-            ascribe_ledger::Kind::Record => parsed.rereader.events(&self.reader, &entry).map_err(failed)?,
-            _ => Vec::new(),
-        };
-        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
-        if parsed.by_leaf.len() >= PARSED_MAX {
-            parsed.by_leaf.clear();
-        }
-        for event in &events {
-            let first = parsed.leaves.entry(event.id).or_insert(leaf);
-            *first = leaf.min(*first);
-        }
-        parsed.by_leaf.insert(leaf, events.clone());
+        let events: Vec<Arc<Event>> = self.read_part(&[leaf])?.into_iter().flatten().collect();
+        parsed.keep(leaf, events.clone());
         Ok(events)
+    }
+
+    /// Reads the entries among `leaves` that were not read yet, on several threads where there are many: unpacking,
+    /// hashing and parsing take the time, not the disk. Only for entries all of which are going to be read.
+    pub(super) fn read_ahead(&self, leaves: &[u64]) -> Result<(), EvidenceError> {
+        let missing: Vec<u64> = {
+            let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+            leaves.iter().copied().filter(|leaf| !parsed.by_leaf.contains_key(leaf)).collect()
+        };
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = threads.min(READ_AHEAD_THREADS_MAX);
+        if threads == 1 || !(READ_AHEAD_MIN..=PARSED_MAX).contains(&missing.len()) {
+            return Ok(());
+        }
+        // Neighbours stay together: they share blocks of records and tiles of the tree.
+        let part_length = missing.len().div_ceil(threads);
+        let parts: Vec<Result<Vec<Vec<Arc<Event>>>, EvidenceError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                missing.chunks(part_length).map(|part| scope.spawn(move || self.read_part(part))).collect();
+            let ended = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)));
+            ended.collect()
+        });
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        for (leaves, read) in missing.chunks(part_length).zip(parts) {
+            // The first error is that of the first entry, as where they are read one after the other.
+            leaves.iter().zip(read?).for_each(|(leaf, events)| parsed.keep(*leaf, events));
+        }
+        Ok(())
+    }
+
+    /// The events of each entry.
+    fn read_part(&self, leaves: &[u64]) -> Result<Vec<Vec<Arc<Event>>>, EvidenceError> {
+        let idle = || self.rereaders.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut rereader = taken.unwrap_or_default();
+        let read = leaves.iter().map(|leaf| {
+            // Whoever changed a file could fix its checksums too: only what the signed checkpoint covers is evidence.
+            let entry = self.reader.proven_entry(*leaf).map_err(failed)?;
+            let events = match entry.envelope().kind {
+                ascribe_ledger::Kind::Record => rereader.events(&self.reader, &entry).map_err(failed)?,
+                _ => Vec::new(),
+            };
+            Ok(events.into_iter().map(Arc::new).collect())
+        });
+        let read = read.collect();
+        idle().push(rereader);
+        read
     }
 
     /// Leaf of the first sighting of an event that was read before.
@@ -135,9 +177,23 @@ impl OpenEvidence {
     }
 }
 
+impl Parsed {
+    fn keep(&mut self, leaf: u64, events: Vec<Arc<Event>>) {
+        if self.by_leaf.len() >= PARSED_MAX {
+            self.by_leaf.clear();
+        }
+        for event in &events {
+            let first = self.leaves.entry(event.id).or_insert(leaf);
+            *first = leaf.min(*first);
+        }
+        self.by_leaf.insert(leaf, events);
+    }
+}
+
 impl Evidence for OpenEvidence {
     fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
         let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
+        self.read_ahead(&found.leaves)?;
         let mut events = BTreeMap::new();
         let read = found.leaves.len() as u64;
         for leaf in found.leaves {
@@ -157,6 +213,31 @@ impl Evidence for OpenEvidence {
         Ok(Page { events: events.into_values().collect(), total })
     }
 
+    fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
+        let leaves_of =
+            |key: &KeyRef, role| self.store.leaves(key, &[role], None, usize::MAX).map_err(failed);
+        let mut leaves = leaves_of(key, role)?.leaves;
+        if !leaves.is_empty() {
+            let on_sets = leaves_of(&hint_key(ON_SET), Role::Name)?.leaves;
+            leaves.retain(|leaf| on_sets.binary_search(leaf).is_ok());
+        }
+        let found = leaves.len();
+        leaves.truncate(limit);
+        self.read_ahead(&leaves)?;
+        let wanted = Wanted { key: key.clone(), roles: vec![role] };
+        let mut events = BTreeMap::new();
+        for leaf in &leaves {
+            for event in self.events_at(*leaf)? {
+                if wanted.is_in(&event) && is_on_sets(&event) {
+                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
+                }
+            }
+        }
+        // One entry may hold several events: only where some entries were left out does the index count for them.
+        let total = if found > leaves.len() { found } else { events.len() } as u64;
+        Ok(Page { events: events.into_values().collect(), total })
+    }
+
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         let tally = self.store.tally(key, role).map_err(failed)?;
         let span = tally.first.zip(tally.last).map(|(first, last)| TimeSpan { first, last });
@@ -168,8 +249,8 @@ impl Evidence for OpenEvidence {
     }
 
     fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError> {
-        let key = KeyRef { kind: KeyKind::new(HINT_KIND), scope: String::new(), value: hint.to_owned() };
-        let found = self.store.leaves(&key, &[Role::Name], None, limit).map_err(failed)?;
+        let found = self.store.leaves(&hint_key(hint), &[Role::Name], None, limit).map_err(failed)?;
+        self.read_ahead(&found.leaves)?;
         let mut events = BTreeMap::new();
         for leaf in found.leaves {
             for event in self.events_at(leaf)? {
@@ -283,6 +364,11 @@ fn is_about_rights(refusal: &ascribe_ledger::OpenError) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// The key under which the store lists a hint.
+fn hint_key(hint: &str) -> KeyRef {
+    KeyRef { kind: KeyKind::new(HINT_KIND), scope: String::new(), value: hint.to_owned() }
 }
 
 pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> EvidenceError {

@@ -389,6 +389,12 @@ impl Evidence for Recording<'_> {
         Ok(page)
     }
 
+    fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
+        let page = self.evidence.on_sets(key, role, limit)?;
+        self.note(&page.events);
+        Ok(page)
+    }
+
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         self.events(key, &[role], USES_MAX)?;
         self.evidence.tally(key, role)

@@ -33,7 +33,9 @@ impl Pages<'_> {
         let mut undated: BTreeMap<EventId, Arc<Event>> = BTreeMap::new();
         let mut page = TimePage { is_exact: true, ..TimePage::default() };
         let mut is_full = false;
-        for (first, leaf) in self.by_start(&times) {
+        let by_start = self.by_start(&times);
+        self.evidence.read_ahead(&self.surely_read(&by_start, &times))?;
+        for (first, leaf) in by_start {
             is_full = is_full || self.is_full(&dated, first);
             if is_full {
                 let known = times.get(&leaf).copied().unwrap_or_default();
@@ -88,6 +90,20 @@ impl Pages<'_> {
             .collect();
         starts.sort_unstable();
         starts
+    }
+
+    /// The entries without which the page cannot be full, in the order of the ledger.
+    fn surely_read(&self, by_start: &[(Timestamp, u64)], times: &BTreeMap<u64, LeafTimes>) -> Vec<u64> {
+        let mut dated = 0;
+        let events = |leaf: u64| times.get(&leaf).map_or(0, |known| known.events - known.undated);
+        let until_full = by_start.iter().take_while(|(_, leaf)| {
+            let is_wanted = dated < self.limit as u64;
+            dated += events(*leaf);
+            is_wanted
+        });
+        let mut leaves: Vec<u64> = until_full.map(|(_, leaf)| *leaf).collect();
+        leaves.sort_unstable();
+        leaves
     }
 
     /// Whether no event from `next` on can be of the page.

@@ -214,7 +214,7 @@ impl Life {
 
     /// Adds the effects on sets of credentials that are described by `name`, as far as this one may be among them.
     fn add_sets(&mut self, evidence: &dyn Evidence, name: &KeyRef, role: Role) -> Result<(), EvidenceError> {
-        let page = evidence.events(name, &[role], SETS_MAX)?;
+        let page = evidence.on_sets(name, role, SETS_MAX)?;
         self.unread += page.total - page.events.len() as u64;
         for event in page.events.iter().filter(|event| event.outcome.status == Status::Success) {
             let on_sets = event.effects.iter().filter(|effect| is_on_set(effect, name, role, event));
@@ -288,9 +288,7 @@ fn named_marks(event: &Arc<Event>, uid: &KeyRef) -> Vec<Mark> {
 
 /// Whether an effect is on a set of credentials, and `name`, which the record lists in `role`, describes the set.
 fn is_on_set(effect: &Effect, name: &KeyRef, role: Role, event: &Event) -> bool {
-    let names_no_credential =
-        effect.credential.is_none() && (effect.selector.is_some() || effect.subject.is_some());
-    if !names_no_credential || matches!(effect.kind, EffectKind::Issue | EffectKind::Renew) {
+    if !effect.is_on_set() {
         return false;
     }
     match (&effect.subject, role) {
