@@ -16,6 +16,7 @@ use ascribe_sources::capture::{WithheldField, withheld_fields};
 use ascribe_sources::{CapturedReader, Context};
 
 use crate::answer::{AnswerCheck, VERBS, compare};
+use crate::completeness::{Completeness, Noted};
 use crate::evidence::BundledEvidence;
 use crate::format::{
     AnswerPart, Counted, Disclosure, EntryPart, Manifest, Opened, VERSION, VERSION_FIRST, Why, limit,
@@ -55,6 +56,8 @@ pub struct Report {
     pub same_parsers: bool,
     /// Values that were sealed before their records were stored, and that the bundle opens.
     pub disclosed: Vec<Disclosed>,
+    /// In which ranges of the ledger the entries are shown to be all; absent where nothing shows it.
+    pub completeness: Option<Completeness>,
     /// Digest of the seal, which names the bundle.
     pub seal: Option<[u8; 32]>,
 }
@@ -186,6 +189,7 @@ pub fn check(input: impl Read, how: Check<'_>) -> Result<Report, CheckError> {
         Ok(()) => report.integrity = Integrity::Valid,
         Err(Stop::Refused(refused)) => {
             report.integrity = Integrity::Invalid(refused);
+            report.completeness = None;
             report.answer = None; // Nothing follows from records that do not hold.
             report.disclosed.clear();
         }
@@ -242,6 +246,8 @@ struct Checking<'r> {
     answering: Answering,
     /// Sealed fields of the records that went by, by leaf.
     sealed: BTreeMap<u64, SealedFields>,
+    noted: Noted,
+    version: u32,
 }
 
 /// What a disclosure of one record is checked against.
@@ -289,6 +295,8 @@ impl<'r> Checking<'r> {
         report.head = Some(head);
         let mut checking = Self {
             report,
+            noted: Noted::new(&manifest.names),
+            version: reader.version(),
             manifest,
             head,
             tree: PartialTree::default(),
@@ -307,6 +315,10 @@ impl<'r> Checking<'r> {
             checking.answer(&part, &checkpoint)?;
         }
         checking.disclosures(&mut reader)?;
+        while let Some(part) = reader.completeness()? {
+            checking.noted.check(&part, &checking.manifest.names)?;
+        }
+        checking.report.completeness = checking.noted.finish(head.size)?;
         let seal = reader.seal()?;
         checking.report.seal = Some(seal);
         Ok(())
@@ -379,7 +391,7 @@ impl<'r> Checking<'r> {
         }
     }
 
-    /// Keeps what records read: the scope that came with an object.
+    /// Keeps what records read, the scope that came with an object, and the roots of indexes.
     fn context(&mut self, entry: &EntryPart, envelope: &Envelope) -> Result<(), Stop> {
         let leaf = entry.leaf;
         let captured = entry.opened.as_ref().map_or(&[][..], |opened| &opened.captured);
@@ -397,13 +409,17 @@ impl<'r> Checking<'r> {
                 };
                 self.references.objects.insert(leaf, scope);
             }
+            Kind::IndexRoot if self.version >= VERSION => {
+                // A proof has to refer to it: that is known at the end.
+                return Ok(self.noted.other(leaf, envelope.kind, captured)?);
+            }
             other => {
                 let (expected, found) = ("a stream or an object", other.name());
                 return Err(Refused::Kind { leaf, expected, found }.into());
             }
         }
         self.references.unneeded.insert(leaf);
-        Ok(())
+        Ok(self.noted.other(leaf, envelope.kind, captured)?)
     }
 
     /// Parses a record again. One that was asked for must list one of the names.
@@ -412,12 +428,16 @@ impl<'r> Checking<'r> {
         if envelope.kind != Kind::Record {
             return Err(Refused::Kind { leaf, expected: "a record", found: envelope.kind.name() }.into());
         }
-        let Some(opened) = &entry.opened else { return Ok(()) };
+        let Some(opened) = &entry.opened else {
+            self.noted.record(leaf, None);
+            return Ok(());
+        };
         let scope = envelope.object.and_then(|object| self.references.objects.get(&object)?.as_deref());
         let events = self.records.events(&opened.captured, &Context { scope });
         if events.is_none() {
             self.report.counts.unread += 1;
         }
+        self.noted.record(leaf, events.as_deref());
         let events = events.unwrap_or_default();
         self.report.counts.events += events.len() as u64;
         if envelope.withheld() {

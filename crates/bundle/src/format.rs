@@ -1,6 +1,7 @@
 //! The parts of a bundle, in the order in which they are written. `docs/formats/bundle.md` states their bytes.
 
 use ascribe_assess::Subject;
+use ascribe_ledger::index::KeyProof;
 use ascribe_ledger::{Hash, SALT_BYTES, Salt};
 use ascribe_model::{Answer, Credential, EventId, KeyRef, SkewFact, StreamSummary};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ pub(crate) mod limit {
     pub(crate) const CONTEXT_BYTES: usize = 1 << 20;
     /// Stream and object entries in one bundle.
     pub(crate) const CONTEXT: u64 = 1 << 20;
+    /// A path in the tree of an index.
+    pub(crate) const PATH: usize = 64;
     /// Path of a disclosed field.
     pub(crate) const FIELD_BYTES: usize = 1 << 16;
 }
@@ -59,6 +62,7 @@ pub(crate) enum Number {
     Answer = 6,
     Seal = 7,
     Disclosure = 8,
+    Completeness = 9,
 }
 
 /// What the bundle is and what was asked for. Nothing but the seal stands behind it.
@@ -96,7 +100,7 @@ pub struct Counted {
     pub asked: u64,
     /// Further entries that the answer was drawn from.
     pub read: u64,
-    /// Stream and object entries that the others refer to.
+    /// Stream, object and `index-root` entries that the others, or proofs, refer to.
     pub context: u64,
 }
 
@@ -125,7 +129,7 @@ pub enum Why {
     Asked,
     /// The answer was drawn from it.
     Read,
-    /// Another entry refers to it: its stream or object.
+    /// Another entry refers to it, as its stream or object, or a proof of completeness, as the root of its index.
     Context,
 }
 
@@ -152,6 +156,17 @@ pub struct Opened {
     pub salt: Salt,
     /// The captured bytes.
     pub captured: Vec<u8>,
+}
+
+/// What the completeness index of one range shows of the names of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletenessPart {
+    /// Leaf of its `index-root` entry, which is among the entries.
+    pub root_leaf: u64,
+    /// Salt of its digests.
+    pub salt: Salt,
+    /// A proof for each value of the names, in the order of values, each value once.
+    pub proofs: Vec<KeyProof>,
 }
 
 /// An answer, and what it was drawn from beside the entries.
@@ -239,6 +254,7 @@ impl Number {
             6 => Some(Self::Answer),
             7 => Some(Self::Seal),
             8 => Some(Self::Disclosure),
+            9 => Some(Self::Completeness),
             _ => None,
         }
     }
@@ -253,13 +269,14 @@ impl Number {
             Self::Answer => "the answer",
             Self::Seal => "the seal",
             Self::Disclosure => "a disclosure",
+            Self::Completeness => "an index of a range",
         }
     }
 
     /// The version that has it first.
     pub(crate) const fn since(self) -> u32 {
         match self {
-            Self::Disclosure => VERSION,
+            Self::Disclosure | Self::Completeness => VERSION,
             _ => VERSION_FIRST,
         }
     }
@@ -270,6 +287,7 @@ impl Number {
             Self::Manifest => 8,
             Self::Entry => 7,
             Self::Disclosure => 6,
+            Self::Completeness => 4,
             Self::Checkpoint | Self::Earlier | Self::Answer => 3,
             Self::Rest | Self::Seal => 2,
         }

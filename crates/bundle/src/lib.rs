@@ -9,11 +9,12 @@
 //! - Check: [`check`], which streams too, needs neither ledger nor network, and returns a [`Report`].
 //!
 //! It knows no disk, no store and no clock. What it cannot check it says: that the entries are *all* that the ledger
-//! holds on a matter is the word of whoever wrote the bundle.
+//! holds on a matter is shown for sealed ranges, and elsewhere the word of whoever wrote the bundle.
 
 mod answer;
 mod cbor;
 mod check;
+mod completeness;
 mod evidence;
 mod format;
 mod index_root;
@@ -27,10 +28,11 @@ pub use cbor::Malformed;
 pub use check::{
     Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Verdict, Witnesses, check,
 };
+pub use completeness::{CompleteRange, Completeness};
 pub use evidence::BundledEvidence;
 pub use format::{
-    AnswerPart, AnswerPremises, AnswerSubject, Counted, Disclosure, Earlier, EntryPart, FIRST_ITEM,
-    MAX_CAPTURED_BYTES, Manifest, Opened, Parser, Signed, Why,
+    AnswerPart, AnswerPremises, AnswerSubject, CompletenessPart, Counted, Disclosure, Earlier, EntryPart,
+    FIRST_ITEM, MAX_CAPTURED_BYTES, Manifest, Opened, Parser, Signed, Why,
 };
 pub use index_root::{IndexRoot, IndexRootError};
 pub use names::{ANY_KIND, EVENT_KIND, NAME_KIND, each_name, is_named_in};

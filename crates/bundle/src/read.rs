@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use ascribe_ledger::index::{KeyProof, KeyProofRefused, MAX_ROW_BYTES, PlacedRow};
 use ascribe_ledger::{
     CheckpointRefused, EnvelopeError, HASH_BYTES, Hash, MAX_ENVELOPE_BYTES, MAX_NOTE_BYTES,
     PartialTreeRefused, ProofRefused, SALT_BYTES, VerifierKeyError,
@@ -11,9 +12,11 @@ use ascribe_model::{KeyKind, KeyRef};
 use crate::cbor::{DecodeError, Decoder, Malformed};
 use crate::check::CheckError;
 use crate::format::{
-    AnswerPart, Counted, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM_STEM,
-    MAX_CAPTURED_BYTES, Manifest, Number, Opened, Parser, Signed, VERSION, VERSION_FIRST, Why, limit,
+    AnswerPart, CompletenessPart, Counted, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart,
+    FIRST_ITEM_STEM, MAX_CAPTURED_BYTES, Manifest, Number, Opened, Parser, Signed, VERSION, VERSION_FIRST,
+    Why, limit,
 };
+use crate::index_root::IndexRootError;
 use crate::write::seal_digest;
 
 /// Why a bundle is not valid. The first reason that is met ends the check.
@@ -254,6 +257,78 @@ pub enum Refused {
         /// The field.
         field: String,
     },
+    /// An entry that should be the root of an index and is not.
+    #[error("entry {leaf} is no root of an index")]
+    IndexRoot {
+        /// The leaf.
+        leaf: u64,
+        /// Why not.
+        #[source]
+        source: IndexRootError,
+    },
+    /// An index of entries that come behind its root.
+    #[error("entry {leaf} is the root of an index over entries up to {to}, which come behind it")]
+    IndexAhead {
+        /// The leaf.
+        leaf: u64,
+        /// Leaf behind the last that it covers.
+        to: u64,
+    },
+    /// An index whose range is not behind that of the one before.
+    #[error("the index of entry {leaf} begins at entry {from}, and {before} entries were indexed before it")]
+    IndexOrder {
+        /// Leaf of its root.
+        leaf: u64,
+        /// First leaf that it covers.
+        from: u64,
+        /// Leaf behind the last that the one before covers.
+        before: u64,
+    },
+    /// More or fewer proofs than values.
+    #[error("the index of entry {leaf} comes with {found} proofs, the names have {expected} values")]
+    IndexProofs {
+        /// Leaf of its root.
+        leaf: u64,
+        /// Values of the names.
+        expected: usize,
+        /// Proofs.
+        found: usize,
+    },
+    /// A proof that the index does not bear out.
+    #[error("a proof does not hold in the index of entry {leaf}")]
+    IndexProof {
+        /// Leaf of its root.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: KeyProofRefused,
+    },
+    /// A proof of a kind that does not exist.
+    #[error("the proof at byte {offset} has kind {number} and {elements} elements, which no version has")]
+    ProofKind {
+        /// Where it starts.
+        offset: u64,
+        /// The number.
+        number: u64,
+        /// Elements of its array.
+        elements: u64,
+    },
+    /// An entry that the index has for a name is not in the bundle.
+    #[error("entry {leaf} has the name `{name}` by the index of its range, and was left out")]
+    LeftOut {
+        /// The leaf.
+        leaf: u64,
+        /// The value.
+        name: String,
+    },
+    /// A record and the index of its range say different things.
+    #[error("entry {leaf} and the index of its range do not agree on whether it has the name `{name}`")]
+    IndexDisagrees {
+        /// The leaf.
+        leaf: u64,
+        /// The value.
+        name: String,
+    },
     /// The seal does not fit.
     #[error("the seal does not fit the bytes before it: the file was damaged or changed")]
     Seal,
@@ -309,6 +384,11 @@ impl<R: Read> BundleReader<R> {
             }
             _ => Err(Stop::Error(CheckError::NoBundle)),
         }
+    }
+
+    /// Version of the bundle.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
     }
 
     pub(crate) fn manifest(&mut self) -> Result<Manifest, Stop> {
@@ -414,6 +494,47 @@ impl<R: Read> BundleReader<R> {
         }))
     }
 
+    /// What the next index shows, if there is one more.
+    pub(crate) fn completeness(&mut self) -> Result<Option<CompletenessPart>, Stop> {
+        if !self.next_is(Number::Completeness)? {
+            return Ok(None);
+        }
+        let root_leaf = self.decoder.unsigned(u64::MAX)?;
+        let salt = self.decoder.bytes_of::<SALT_BYTES>()?;
+        let mut proofs = Vec::new();
+        for _ in 0..self.decoder.array(limit::NAMES)? {
+            proofs.push(self.key_proof()?);
+        }
+        Ok(Some(CompletenessPart { root_leaf, salt, proofs }))
+    }
+
+    fn key_proof(&mut self) -> Result<KeyProof, Stop> {
+        let offset = self.decoder.offset();
+        let elements = self.decoder.array(u64::MAX)?;
+        let number = self.decoder.unsigned(u64::MAX)?;
+        match (number, elements) {
+            (0, 4) => Ok(KeyProof::Present(self.row()?)),
+            (1, 3) => Ok(KeyProof::Absent { before: self.row_if_any()?, after: self.row_if_any()? }),
+            (2, 1) => Ok(KeyProof::Erased),
+            _ => Err(Refused::ProofKind { offset, number, elements }.into()),
+        }
+    }
+
+    fn row_if_any(&mut self) -> Result<Option<PlacedRow>, Stop> {
+        let offset = self.decoder.offset();
+        match self.decoder.array(u64::MAX)? {
+            0 => Ok(None),
+            3 => self.row().map(Some),
+            found => Err(Malformed::Length { offset, expected: 3, found }.into()),
+        }
+    }
+
+    fn row(&mut self) -> Result<PlacedRow, Stop> {
+        let index = self.decoder.unsigned(u64::MAX)?;
+        let row = self.decoder.bytes(MAX_ROW_BYTES)?;
+        Ok(PlacedRow { index, row, path: self.hashes_up_to(limit::PATH)? })
+    }
+
     /// The seal, which must fit, and the end of the file. Returns the digest.
     pub(crate) fn seal(mut self) -> Result<[u8; 32], Stop> {
         let before = self.expect(Number::Seal)?;
@@ -479,8 +600,12 @@ impl<R: Read> BundleReader<R> {
     }
 
     fn hashes(&mut self) -> Result<Vec<Hash>, Stop> {
+        self.hashes_up_to(limit::HASHES)
+    }
+
+    fn hashes_up_to(&mut self, most: usize) -> Result<Vec<Hash>, Stop> {
         let offset = self.decoder.offset();
-        let bytes = self.decoder.bytes(limit::HASHES * HASH_BYTES)?;
+        let bytes = self.decoder.bytes(most * HASH_BYTES)?;
         let (hashes, rest) = bytes.as_chunks::<HASH_BYTES>();
         if rest.is_empty() {
             Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())

@@ -2,11 +2,13 @@
 //! what was not checked.
 
 use std::error::Error;
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
 use crate::answer::AnswerCheck;
 use crate::check::{Authority, Disclosed, Integrity, Report, Verdict, Witnesses, listed};
+use crate::completeness::{CompleteRange, Completeness};
 
 /// Names and claims that are shown one by one in the text; all are in the JSON.
 const SHOWN: usize = 12;
@@ -22,6 +24,7 @@ pub fn text(report: &Report) -> String {
     if let Some(sentence) = witnesses(report) {
         out.push_str(&format!("\nWITNESSES  {sentence}\n"));
     }
+    out.push_str(&completeness_text(report));
     if let Some(answer) = &report.answer {
         out.push_str(&format!("\nANSWER     {}\n", answer_sentence(answer)));
         if let AnswerCheck::Same { statement, derived, asserted, open, .. } = answer {
@@ -100,6 +103,7 @@ pub fn json(report: &Report) -> Value {
         },
         "witnesses": witnesses(report).map(|says| witnesses_json(report, &says)),
         "answer": report.answer.as_ref().map(answer_json),
+        "completeness": report.completeness.as_ref().map(completeness_json),
         "disclosed": report.disclosed.iter().map(disclosed_json).collect::<Vec<_>>(),
         "manifest": manifest,
         "root": report.head.map(|head| head.root.to_string()),
@@ -283,15 +287,14 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
 /// What nobody should think was checked.
 fn not_checked(report: &Report) -> Vec<String> {
     let mut sentences = vec![
-        "Whether these are all entries of the ledger that list the names: that is the exporter's word."
-            .to_owned(),
+        whose_word(report),
         "Whether the records were true, and whether everything that happened was recorded.".to_owned(),
         "When the records came in: times of receipt are the ledger's own word.".to_owned(),
         "The question, and what it was taken to mean: they are not under the checkpoint.".to_owned(),
     ];
     if report.answer.is_some() {
         sentences.push(
-            "Whether an entry that is not in the bundle would change the answer, and what it says of scope, streams and clocks."
+            "Whether an entry that is not in the bundle, of these names or of others, would change the answer, and what it says of scope, streams and clocks."
                 .to_owned(),
         );
     }
@@ -316,6 +319,115 @@ fn not_checked(report: &Report) -> Vec<String> {
         sentences.push("Whether the key that the bundle claims is the ledger's.".to_owned());
     }
     sentences
+}
+
+/// On whose word it rests that no entry is missing.
+fn whose_word(report: &Report) -> String {
+    match &report.completeness {
+        None => {
+            "Whether these are all entries of the ledger that list the names: that is the exporter's word."
+                .to_owned()
+        }
+        Some(shown) if shown.open.is_empty() => {
+            "Whether whoever sealed the ranges parsed every entry rightly: `ascribe ledger prove --recompute` \
+             parses them again."
+                .to_owned()
+        }
+        Some(_) => "Whether entries outside of the sealed ranges list the names, which is the exporter's word, and \
+                    whether whoever sealed the ranges parsed every entry rightly."
+            .to_owned(),
+    }
+}
+
+/// Neighbouring ranges with the same parsers, as one.
+fn spans(found: &Completeness) -> Vec<(Range<u64>, &CompleteRange)> {
+    let mut spans: Vec<(Range<u64>, &CompleteRange)> = Vec::new();
+    for range in &found.ranges {
+        match spans.last_mut() {
+            Some((span, before)) if span.end == range.leaves.start && before.parsers == range.parsers => {
+                span.end = range.leaves.end;
+            }
+            _ => spans.push((range.leaves.clone(), range)),
+        }
+    }
+    spans
+}
+
+fn completeness_text(report: &Report) -> String {
+    let Some(found) = &report.completeness else {
+        let is_read = matches!(report.integrity, Integrity::Valid);
+        let none = "\nCOMPLETENESS  nothing shows it: the bundle holds no index of the ledger\n";
+        return if is_read { none.to_owned() } else { String::new() };
+    };
+    let mut out =
+        String::from("\nCOMPLETENESS  shown for the sealed ranges, by the parsing of whoever sealed them\n");
+    let all =
+        if report.counts.why.asked == 0 { "no entry lists the names" } else { "all entries of these names" };
+    for (span, range) in spans(found).iter().take(SHOWN) {
+        let parsers = range.parsers.iter().map(|(source, version)| format!("{source} {version}"));
+        out.push_str(&format!(
+            "  entries {} to {}: {all} (parsers {})\n",
+            span.start,
+            span.end,
+            shown(&parsers.collect::<Vec<_>>().join(", "))
+        ));
+    }
+    if spans(found).len() > SHOWN {
+        out.push_str(&format!("  and {} more spans\n", spans(found).len() - SHOWN));
+    }
+    for span in found.open.iter().take(SHOWN) {
+        out.push_str(&format!(
+            "  entries {} to {}: not sealed, so more may be there\n",
+            span.start, span.end
+        ));
+    }
+    if found.open.len() > SHOWN {
+        out.push_str(&format!("  and {} more spans that are not sealed\n", found.open.len() - SHOWN));
+    }
+    let unknown = |place: usize| -> u64 { found.ranges.iter().map(|range| range.unknown[place]).sum() };
+    let (unread, erased, rejects) = (unknown(0), unknown(1), unknown(2));
+    if unread + erased + rejects > 0 {
+        out.push_str(&format!(
+            "  outside of it: {rejects} rejects, {unread} unread and {erased} erased records, of which nobody can say \
+             what they name\n"
+        ));
+    }
+    for range in &found.ranges {
+        for value in range.undetermined.iter().take(SHOWN) {
+            out.push_str(&format!(
+                "  entries {} to {}: `{}` cannot be determined, because a neighbouring row was erased\n",
+                range.leaves.start,
+                range.leaves.end,
+                shown(value)
+            ));
+        }
+        if range.disagreeing > 0 {
+            out.push_str(&format!(
+                "  entries {} to {}: in {} of the bundled records this program's parsers, of other versions, find \
+                 otherwise\n",
+                range.leaves.start, range.leaves.end, range.disagreeing
+            ));
+        }
+    }
+    out
+}
+
+fn completeness_json(found: &Completeness) -> Value {
+    let span = |span: &Range<u64>| json!({ "from": span.start, "to": span.end });
+    json!({
+        "ranges": found.ranges.iter().map(|range| json!({
+            "from": range.leaves.start,
+            "to": range.leaves.end,
+            "parsers": range.parsers,
+            "same_parsers": range.same_parsers,
+            "unread": range.unknown[0],
+            "erased": range.unknown[1],
+            "rejects": range.unknown[2],
+            "undetermined": range.undetermined,
+            "disagreeing": range.disagreeing,
+        })).collect::<Vec<_>>(),
+        "open": found.open.iter().map(span).collect::<Vec<_>>(),
+    })
 }
 
 fn list(title: &str, claims: &[String]) -> String {

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 
 use ascribe_ledger::Hash;
+use ascribe_ledger::index::{KeyProof, PlacedRow};
 use sha2::Digest as _;
 
 use crate::cbor::Encoder;
 use crate::format::{
-    AnswerPart, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM, Manifest, Number,
-    SEAL_DOMAIN, Signed,
+    AnswerPart, CompletenessPart, Disclosure, ENTRY_CLOSED_ELEMENTS, Earlier, EntryPart, FIRST_ITEM,
+    Manifest, Number, SEAL_DOMAIN, Signed,
 };
 
 /// Writes the parts of a bundle in their order: manifest and checkpoint, earlier checkpoints, entries in order of
@@ -97,6 +98,42 @@ impl<W: Write> BundleWriter<W> {
         self.encoder.text(&disclosed.field)?;
         self.encoder.bytes(&disclosed.salt)?;
         Ok(self.encoder.text(&disclosed.value)?)
+    }
+
+    /// Adds what the index of one range shows, in the order of ranges.
+    pub fn completeness(&mut self, part: &CompletenessPart) -> Result<(), WriteError> {
+        self.item(Number::Completeness)?;
+        self.encoder.unsigned(part.root_leaf)?;
+        self.encoder.bytes(&part.salt)?;
+        self.encoder.array(part.proofs.len() as u64)?;
+        for proof in &part.proofs {
+            match proof {
+                KeyProof::Present(row) => {
+                    self.encoder.array(4)?;
+                    self.encoder.unsigned(0)?;
+                    self.row(row)?;
+                }
+                KeyProof::Absent { before, after } => {
+                    self.encoder.array(3)?;
+                    self.encoder.unsigned(1)?;
+                    for row in [before, after] {
+                        self.encoder.array(if row.is_some() { 3 } else { 0 })?;
+                        row.as_ref().map_or(Ok(()), |row| self.row(row))?;
+                    }
+                }
+                KeyProof::Erased => {
+                    self.encoder.array(1)?;
+                    self.encoder.unsigned(2)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: &PlacedRow) -> Result<(), WriteError> {
+        self.encoder.unsigned(row.index)?;
+        self.encoder.bytes(&row.row)?;
+        self.hashes(&row.path)
     }
 
     /// Seals the bundle.

@@ -9,7 +9,7 @@ use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::upkeep::form;
 use super::{Asked, questions};
-use crate::ops::{self, AnswerAsked, ExportError, ExportRequest, Overwrite};
+use crate::ops::{self, AnswerAsked, ExportError, ExportRequest, Exported, IfNone, Overwrite};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct ExportArguments {
     /// Open this sealed value, such as `--disclose EVENT userAgent`; may be given several times; needs `keys/seal.key`
     #[arg(long, num_args = 2, value_names = ["EVENT", "FIELD"], value_parser = questions::name)]
     disclose: Vec<String>,
+    /// Where nothing is found by the name, write a bundle that proves that, as far as the ledger is sealed
+    #[arg(long, conflicts_with_all = ["answer", "disclose"])]
+    none: bool,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
@@ -62,6 +65,7 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
             disclose,
             file: &arguments.file,
             overwrite: if arguments.force { Overwrite::Replace } else { Overwrite::Refuse },
+            none: if arguments.none { IfNone::Prove } else { IfNone::Refuse },
         },
     )?;
     let file = line(&exported.file.to_string_lossy(), 500);
@@ -76,7 +80,9 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
         ("entries", kinds.join(", ")),
         ("events", counts.events.to_string()),
         ("seal", seal.clone()),
+        ("these are all", completeness(&exported)),
     ];
+    rows.extend(exported.left_out.iter().map(|range| ("index not used", line(range, 400))));
     if counts.withheld > 0 {
         let withheld =
             format!("from {} records, before they were stored; the bundle cannot show it", counts.withheld);
@@ -98,6 +104,7 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
         "bytes": exported.bytes,
         "seal": seal,
         "names": names,
+        "indexes_not_used": exported.left_out,
         "check": ascribe_bundle::json(&exported.report),
     });
     let next = format!(
@@ -109,6 +116,19 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
     asked.told.bundle(&seal);
     print(&form(asked, &rows, &value, &next))?;
     Ok(Exit::Yes)
+}
+
+/// In which entries of the ledger the bundle shows that these are all.
+fn completeness(exported: &Exported) -> String {
+    let Some(shown) = &exported.report.completeness else {
+        return "not shown: nothing is sealed; `ascribe ledger seal`".to_owned();
+    };
+    let sealed: u64 = shown.ranges.iter().map(|range| range.leaves.end - range.leaves.start).sum();
+    let open: u64 = shown.open.iter().map(|span| span.end - span.start).sum();
+    match open {
+        0 => format!("of the ledger's {sealed} sealed entries, by your parsing"),
+        open => format!("of {sealed} sealed entries, by your parsing; {open} more are not sealed"),
+    }
 }
 
 impl Answer {

@@ -14,17 +14,20 @@ use ascribe_assess::{
     Evidence, EvidenceError, Losses, Page, Period, Subject, Tally, TimePage, USES_MAX, Wanted,
 };
 use ascribe_bundle::{
-    AnswerPart, AnswerPremises, BundleWriter, Check, Counted, Disclosure, Earlier, EntryPart, Manifest,
-    Opened, Parser, RederiveError, Report, Sealed, Signed, Verdict, Why, WriteError, check,
+    ANY_KIND, AnswerPart, AnswerPremises, BundleWriter, Check, CompletenessPart, Counted, Disclosure,
+    Earlier, EntryPart, Manifest, Opened, Parser, RederiveError, Report, Sealed, Signed, Verdict, Why,
+    WriteError, check,
 };
 use ascribe_ledger::{ReadError, SignedCheckpoint};
-use ascribe_model::{Answer, Event, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
+use ascribe_model::{Answer, Event, KeyKind, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
 
 use super::OpenEvidence;
+use super::completeness::{Shown, shown};
 use super::evidence::OpenError;
 use super::questions::{QuestionError, finished, question};
 use super::redactions::{RedactionError, open_sealed};
-use super::subject::{Named, Resolved, Sought, event_named, keys_named, resolve, suggestions};
+use super::sealed_ranges::RangeError;
+use super::subject::{Named, Resolved, Sought, event_named, keys_named, resolve, suggestions, values_of};
 use super::upkeep::parser_versions;
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -42,6 +45,17 @@ pub struct ExportRequest<'a> {
     pub file: &'a Path,
     /// What to do where there is one already.
     pub overwrite: Overwrite,
+    /// What to do where nothing is found by the name.
+    pub none: IfNone,
+}
+
+/// What to do where nothing is found by a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfNone {
+    /// Refuse: it may be mistyped.
+    Refuse,
+    /// Write a bundle that proves it, as far as the ledger is sealed.
+    Prove,
 }
 
 /// An answer that a bundle can hold.
@@ -80,6 +94,8 @@ pub struct Exported {
     pub seal: [u8; 32],
     /// What its name was taken to mean.
     pub names: Vec<KeyRef>,
+    /// Sealed ranges of which it shows nothing, each with the reason.
+    pub left_out: Vec<String>,
     /// The check of the finished file.
     pub report: Report,
 }
@@ -104,6 +120,15 @@ pub enum ExportError {
         /// Names that come close.
         near: Vec<KeyRef>,
     },
+    /// Nothing has this name, and nothing is sealed by which that could be proven.
+    #[error("nothing in the ledger is found by the name `{text}`, and no usable index can prove that")]
+    NothingSealed {
+        /// What was typed.
+        text: String,
+    },
+    /// The sealed ranges cannot be told.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// Entries are not in the store yet.
     #[error("the last {count} entries of the ledger are not in the store yet, so some could be left out")]
     Unfolded {
@@ -193,7 +218,7 @@ pub enum ExportError {
 /// its name only once it is whole and durable.
 pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, ExportError> {
     if request.overwrite == Overwrite::Refuse && request.file.exists() {
-        return Err(ExportError::Exists { path: shown(request.file) });
+        return Err(ExportError::Exists { path: path_text(request.file) });
     }
     let workspace = Workspace::open(root)?;
     let evidence = OpenEvidence::open(root)?;
@@ -201,14 +226,17 @@ pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, Expo
         return Err(ExportError::Unfolded { count: evidence.unfolded() });
     }
     let key = workspace.verifier_key()?;
-    let names = names(&evidence, request.name.trim())?;
+    let names = names(&evidence, request)?;
     let mut selected = Selected::of(&evidence, &names)?;
     let names: Vec<KeyRef> = names.into_iter().map(|named| named.key).collect();
+    let shown = shown_whole(&evidence, &workspace, request, &names)?;
+    selected.leaves.extend(shown.leaves.iter().map(|leaf| (*leaf, Why::Asked)));
     let answer = request.answer.map(|asked| answer(&evidence, request.name.trim(), asked)).transpose()?;
     if let Some(drawn) = &answer {
         selected.add_read(&drawn.leaves);
     }
     selected.add_context(&evidence)?;
+    selected.leaves.extend(shown.roots.iter().map(|leaf| (*leaf, Why::Context)));
     let disclosures = disclosures(root, &evidence, request, &selected)?;
     let earlier = request.earlier.map(|path| earlier(&evidence, &key, path)).transpose()?;
     let plan = Plan {
@@ -219,9 +247,26 @@ pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, Expo
         earlier,
         answer: answer.map(|drawn| drawn.part),
         disclosures,
+        completeness: shown.parts,
     };
     let (bytes, seal, report) = publish(&plan, &key, request)?;
-    Ok(Exported { file: request.file.to_owned(), bytes, seal, names, report })
+    let file = request.file.to_owned();
+    Ok(Exported { file, bytes, seal, names, left_out: shown.left_out, report })
+}
+
+/// What the sealed ranges show of the names.
+fn shown_whole(
+    evidence: &OpenEvidence,
+    workspace: &Workspace,
+    request: &ExportRequest<'_>,
+    names: &[KeyRef],
+) -> Result<Shown, ExportError> {
+    let shown = shown(evidence, &workspace.index_paths(), names)?;
+    let is_none = names.iter().any(|name| name.kind.name() == ANY_KIND);
+    if is_none && shown.parts.is_empty() {
+        return Err(ExportError::NothingSealed { text: request.name.trim().to_owned() });
+    }
+    Ok(shown)
 }
 
 /// What a bundle is made of.
@@ -233,6 +278,7 @@ struct Plan<'a> {
     selected: &'a BTreeMap<u64, Why>,
     answer: Option<AnswerPart>,
     disclosures: BTreeSet<Disclosure>,
+    completeness: Vec<CompletenessPart>,
 }
 
 /// The leaves of a bundle, and why each is in it.
@@ -321,7 +367,8 @@ fn disclosures(
 }
 
 /// What the name stands for: every key of that name, whatever its kind.
-fn names(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, ExportError> {
+fn names(evidence: &OpenEvidence, request: &ExportRequest<'_>) -> Result<Vec<Named>, ExportError> {
+    let text = request.name.trim();
     if let Some(leaf) = text.parse().ok().filter(|&leaf: &u64| leaf < evidence.reader.size()) {
         let events = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
         if !events.is_empty() {
@@ -331,6 +378,11 @@ fn names(evidence: &OpenEvidence, text: &str) -> Result<Vec<Named>, ExportError>
     let is_of_events =
         |named: &Named| named.event_at.is_some() || !named.key.kind.name().starts_with("ascribe.");
     let names = sorted(keys_named(evidence, text)?.into_iter().filter(is_of_events));
+    if names.is_empty() && request.none == IfNone::Prove {
+        let any = |value| KeyRef { kind: KeyKind::new(ANY_KIND), scope: String::new(), value };
+        let values = values_of(text).into_iter();
+        return Ok(sorted(values.map(|value| Named { key: any(value), event_at: None })));
+    }
     if names.is_empty() {
         return Err(ExportError::Nothing { text: text.to_owned(), near: suggestions(evidence, text)? });
     }
@@ -466,12 +518,12 @@ fn earlier(
     path: &Path,
 ) -> Result<Earlier, ExportError> {
     let note =
-        std::fs::read(path).map_err(|source| ExportError::EarlierFile { path: shown(path), source })?;
+        std::fs::read(path).map_err(|source| ExportError::EarlierFile { path: path_text(path), source })?;
     let kept = SignedCheckpoint::open(&note, key)
-        .map_err(|source| ExportError::EarlierRefused { path: shown(path), source })?;
+        .map_err(|source| ExportError::EarlierRefused { path: path_text(path), source })?;
     let size = evidence.reader.size();
     if kept.size() == 0 || kept.size() > size {
-        return Err(ExportError::EarlierSize { path: shown(path), found: kept.size(), size });
+        return Err(ExportError::EarlierSize { path: path_text(path), found: kept.size(), size });
     }
     Ok(Earlier { proof: evidence.reader.consistency_proof(kept.size())?, note: kept.note().to_owned() })
 }
@@ -487,7 +539,7 @@ fn publish(
         _ => Path::new("."),
     };
     let failed = |path: &Path| {
-        let path = shown(path);
+        let path = path_text(path);
         move |source| ExportError::File { path, source }
     };
     let staged = tempfile::Builder::new()
@@ -516,7 +568,7 @@ fn publish(
     match named {
         Ok(_) => {}
         Err(refused) if refused.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(ExportError::Exists { path: shown(request.file) });
+            return Err(ExportError::Exists { path: path_text(request.file) });
         }
         Err(refused) => return Err(failed(request.file)(refused.error)),
     }
@@ -556,6 +608,9 @@ fn write<W: std::io::Write>(plan: &Plan<'_>, output: W) -> Result<Sealed<W>, Exp
     }
     for disclosed in &plan.disclosures {
         writer.disclosure(disclosed)?;
+    }
+    for part in &plan.completeness {
+        writer.completeness(part)?;
     }
     Ok(writer.seal()?)
 }
@@ -597,6 +652,8 @@ impl ExportError {
                 let near: Vec<String> = near.iter().map(ToString::to_string).collect();
                 format!("names that come close: {}", super::questions::listed(&near))
             }
+            Self::NothingSealed { .. } => "`ascribe ledger seal` seals what is new".to_owned(),
+            Self::Range(error) => error.hint().to_owned(),
             Self::Unfolded { .. } => {
                 "wait for the ingest that runs to end; check that the folder can be written".to_owned()
             }
@@ -633,6 +690,6 @@ fn permissions() -> std::fs::Permissions {
     std::fs::Permissions::from_mode(0o666)
 }
 
-fn shown(path: &Path) -> String {
+fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

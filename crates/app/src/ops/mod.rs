@@ -3,6 +3,7 @@
 mod access;
 mod asserted;
 mod comparing;
+mod completeness;
 mod config;
 mod demo;
 mod doctor;
@@ -30,7 +31,7 @@ pub use comparing::{CompareError, CompareRequest, compare_notes, consistency, se
 pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use doctor::{Finding, State, doctor};
 pub use evidence::OpenEvidence;
-pub use export::{AnswerAsked, ExportError, ExportRequest, Overwrite, export};
+pub use export::{AnswerAsked, ExportError, ExportRequest, Exported, IfNone, Overwrite, export};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
 pub use prove::{

@@ -126,3 +126,42 @@ fn what_a_crash_left_of_a_seal_is_removed_by_the_next() {
     assert_eq!(names.len(), 3, "what is not ours stays: {names:?}");
     assert_eq!(given.run(&["ledger", "prove", "AKIAEXAMPLEDEPLOY001"]).code, 0);
 }
+
+fn verified(given: &Given, arguments: &[&str]) -> Value {
+    let path = given.root().parent().unwrap().join("case.evb");
+    let export = given.json(&[&["export", "--force", "-o", path.to_str().unwrap()], arguments].concat());
+    export["check"].clone()
+}
+
+#[test]
+fn a_bundle_shows_that_its_entries_are_all() {
+    let given = with_incident();
+    let request = ["--entries", KEY, "--answer", "who"];
+    assert_eq!(verified(&given, &request)["completeness"], Value::Null);
+    let none = ["export", "--none", "--entries", "nobody", "-o", "none.evb"];
+    assert_eq!(given.run(&none).code, 2, "nothing is sealed");
+    given.json(&["ledger", "seal"]);
+    let check = verified(&given, &request);
+    assert_eq!(check["verdict"], "valid", "{check:#}");
+    assert_eq!(check["completeness"]["open"], json!([]));
+    let proven = given.json(&["ledger", "prove", KEY]);
+    assert_eq!(check["counts"]["asked"], found(&proven, 0)["entries"].as_array().unwrap().len());
+    // Several values, kinds and scopes at once, and an event in two deliveries.
+    for name in ["app-node", "e477a048-8911-4725-a683-a73c6b7e986d", "60"] {
+        let check = verified(&given, &["--entries", name]);
+        assert_eq!(check["verdict"], "valid", "{name}: {check:#}");
+        assert_eq!(check["completeness"]["open"], json!([]), "{name}");
+    }
+    let check = verified(&given, &["--none", "--entries", "nobody"]);
+    assert_eq!((&check["verdict"], &check["counts"]["asked"]), (&json!("valid"), &json!(0)));
+    assert_eq!(check["completeness"]["ranges"].as_array().unwrap().len(), 1);
+    given.ingest(&[&given.input("more.jsonl", &lines(0, 3))]);
+    let check = verified(&given, &request);
+    assert_eq!(check["verdict"], "valid");
+    assert_eq!(check["completeness"]["open"].as_array().unwrap().len(), 1, "{check:#}");
+    fs::remove_dir_all(given.root().join("index")).unwrap();
+    let path = given.root().parent().unwrap().join("lost.evb");
+    let export = given.json(&[&["export", "-o", path.to_str().unwrap()], &request[..]].concat());
+    assert_eq!(export["check"]["completeness"], Value::Null);
+    assert_eq!(export["indexes_not_used"].as_array().unwrap().len(), 1, "what is not shown is said");
+}

@@ -1,19 +1,23 @@
 //! A small ledger, and the parts of a bundle over it, to be changed by a test before they are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use ascribe_assess::Subject;
 use ascribe_bundle::{
-    AnswerPart, AnswerPremises, BundleWriter, BundledEvidence, Check, Counted, Disclosure, Earlier,
-    EntryPart, Manifest, Opened, Parser, Report, Signed, Why, check, reason,
+    AnswerPart, AnswerPremises, BundleWriter, BundledEvidence, Check, CompletenessPart, Counted, Disclosure,
+    Earlier, EntryPart, Manifest, Opened, Parser, Report, Signed, Why, check, each_name, reason,
 };
+use ascribe_ledger::durable::Disk;
+use ascribe_ledger::index::{BuiltIndex, IndexBuilder, IndexFile, IndexHead, IndexPaths, IndexRange};
 use ascribe_ledger::{
-    Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, Reader, Span, VerifierKey, commit_sealed,
+    Draft, Hash, KeyPair, Kind, Ledger, LedgerPaths, Reader, Salt, Span, VerifierKey, commit_sealed,
 };
 use ascribe_model::{
-    Answer, Credential, CredentialClass, EntryState, EvidenceRef, KeyKind, KeyRef, ProofSide, Question, Scope,
+    Answer, Credential, CredentialClass, EntryState, EvidenceRef, IndexRootEntry, KeyKind, KeyRef, ProofSide,
+    Question, Scope,
 };
-use ascribe_sources::{CapturedReader, Context};
+use ascribe_sources::{CapturedReader, Context, SOURCES};
 
 pub const ORIGIN: &str = "example.com/ledger";
 
@@ -33,14 +37,27 @@ pub struct Parts {
     pub rest: Vec<Hash>,
     pub answer: Option<AnswerPart>,
     pub disclosed: Vec<Disclosure>,
+    pub completeness: Vec<CompletenessPart>,
 }
 
 /// A ledger in a folder of its own.
 pub struct Given {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     reader: Reader,
     kept: Option<String>,
+    paths: LedgerPaths,
+    sealed: Vec<Sealed>,
 }
+
+/// A range with a completeness index.
+struct Sealed {
+    range: IndexRange,
+    root_leaf: u64,
+    head: IndexHead,
+}
+
+/// Salt of every index here.
+pub const INDEX_SALT: Salt = [9; 32];
 
 pub fn key() -> KeyPair {
     KeyPair::from_seed(ORIGIN, [7; 32]).unwrap()
@@ -133,7 +150,117 @@ impl Given {
             }
         }
         ledger.checkpoint().unwrap();
-        Self { reader: ledger.reader().unwrap(), _folder: folder, kept }
+        let reader = ledger.reader().unwrap();
+        Self { reader, folder, kept, paths, sealed: Vec::new() }
+    }
+
+    /// The ledger with an index over each of these ranges, as whoever seals it lets `note` see each name.
+    pub fn sealed_by(
+        size: usize,
+        ranges: &[(u64, u64)],
+        note: impl Fn(u64, &str) -> bool,
+        change: impl Fn(&mut IndexRootEntry),
+    ) -> Self {
+        let mut given = Self::ledger(size);
+        let (mut ledger, _) = Ledger::open(&given.paths, key()).unwrap();
+        for (from, to) in ranges {
+            let range = IndexRange { from: *from, to: *to, generation: 0 };
+            let built = given.index(range.leaves(), &note);
+            let head = built.head();
+            IndexFile::write(&Disk::default(), &given.index_paths(), &range, &built).unwrap();
+            let mut entry = IndexRootEntry {
+                version: IndexRootEntry::VERSION,
+                from: range.from,
+                to: range.to,
+                generation: 0,
+                rows: head.rows,
+                root: head.root.to_string(),
+                salt: Hash::from_bytes(head.salt).to_string(),
+                records: range.to - range.from,
+                unread: 0,
+                erased: 0,
+                rejects: 0,
+                parsers: SOURCES.iter().map(|source| (source.id.to_owned(), source.version)).collect(),
+            };
+            change(&mut entry);
+            let captured = serde_json::to_vec(&entry).unwrap();
+            let draft = Draft {
+                kind: Kind::IndexRoot,
+                stream: None,
+                object: None,
+                span: None,
+                received_at: 1_786_000_000_000_000_001,
+                captured: &captured,
+                received: None,
+            };
+            let leaf = ledger.append(&[draft]).unwrap().start;
+            given.sealed.push(Sealed { range, root_leaf: leaf, head });
+        }
+        ledger.checkpoint().unwrap();
+        given.reader = ledger.reader().unwrap();
+        given
+    }
+
+    /// The ledger with an honest index over each of these ranges.
+    pub fn sealed(size: usize, ranges: &[(u64, u64)]) -> Self {
+        Self::sealed_by(size, ranges, |_, _| true, |_| {})
+    }
+
+    fn index(&self, leaves: Range<u64>, note: &impl Fn(u64, &str) -> bool) -> BuiltIndex {
+        let mut builder = IndexBuilder::new(leaves.clone(), INDEX_SALT).unwrap();
+        let mut records = CapturedReader::default();
+        for leaf in leaves {
+            let (kind, text) = text_of(leaf as usize);
+            let events = match kind {
+                Kind::Record => records.events(text.as_bytes(), &Context::default()).unwrap(),
+                _ => Vec::new(),
+            };
+            for event in &events {
+                each_name(event, |kind, scope, value| {
+                    if note(leaf, value) {
+                        builder.note(leaf, (kind, scope), value).unwrap();
+                    }
+                });
+            }
+        }
+        builder.build().unwrap()
+    }
+
+    fn index_paths(&self) -> IndexPaths {
+        IndexPaths::new(self.folder.path().join("index"))
+    }
+
+    /// Entries that list the key, all of them.
+    pub fn asked_leaves(&self) -> Vec<u64> {
+        let is_asked = |leaf: &u64| leaf.is_multiple_of(3) && text_of(*leaf as usize).0 == Kind::Record;
+        (0..self.reader.size()).filter(|leaf| is_asked(leaf) && !self.is_root(*leaf)).collect()
+    }
+
+    fn is_root(&self, leaf: u64) -> bool {
+        self.sealed.iter().any(|sealed| sealed.root_leaf == leaf)
+    }
+
+    /// The parts of a bundle over `leaves`, which are those asked for, with what every index shows of `names`.
+    pub fn complete_parts(&self, leaves: &[u64], names: Vec<KeyRef>) -> Parts {
+        let mut parts = self.parts_of(|leaf| match leaf {
+            0 | 1 if !leaves.is_empty() => Some(Why::Context),
+            root if self.is_root(root) => Some(Why::Context),
+            leaf => leaves.contains(&leaf).then_some(Why::Asked),
+        });
+        let values: BTreeSet<&String> = names.iter().map(|name| &name.value).collect();
+        parts.completeness = self
+            .sealed
+            .iter()
+            .map(|sealed| {
+                let index =
+                    IndexFile::open(&Disk::default(), &self.index_paths(), &sealed.range, &sealed.head)
+                        .unwrap();
+                let proofs = values.iter().map(|value| index.prove(&INDEX_SALT, value.as_bytes()).unwrap());
+                CompletenessPart { root_leaf: sealed.root_leaf, salt: INDEX_SALT, proofs: proofs.collect() }
+            })
+            .collect();
+        parts.manifest.names = names;
+        parts
     }
 
     /// The checkpoint that somebody kept, and its consistency proof.
@@ -196,6 +323,7 @@ impl Given {
             entries,
             answer: None,
             disclosed: Vec::new(),
+            completeness: Vec::new(),
         }
     }
 
@@ -260,6 +388,9 @@ impl Parts {
         }
         for disclosed in &self.disclosed {
             writer.disclosure(disclosed).unwrap();
+        }
+        for part in &self.completeness {
+            writer.completeness(part).unwrap();
         }
         writer.seal().unwrap().output
     }

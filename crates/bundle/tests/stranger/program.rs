@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use crate::given::{Given, disclosure, verifier};
+use crate::completeness::nobody;
+use crate::given::{Given, asked_key, disclosure, verifier};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ascribe-verify")).args(arguments).output().unwrap()
@@ -37,7 +38,7 @@ fn exit_codes_are_those_of_the_table() {
         (vec!["--output=json", "--key", &key, good], 0, "\"ascribe/bundle-check/v1\""),
         (vec![good], 5, "Anybody can claim a key"),
         (vec!["--key", &key, broken.to_str().unwrap()], 1, "INVALID"),
-        (vec!["--key", &key, later.to_str().unwrap()], 2, "has version 2"),
+        (vec!["--key", &key, later.to_str().unwrap()], 2, "has version 3"),
         (vec![text.to_str().unwrap()], 2, "no bundle"),
         (vec!["--key", &other, good], 2, "no verifier key"),
         (vec!["--key", "nowhere.vkey", good], 2, "cannot read the key file"),
@@ -81,6 +82,15 @@ fn a_second_reader_written_from_the_documents_agrees() {
         parts.opened(2).captured[40] ^= 1;
         assert!(!holds(&parts.write()), "{size} entries, one of them changed");
     }
+    let given = Given::sealed(40, &[(0, 17), (17, 40)]);
+    let asked = given.asked_leaves();
+    let complete = |leaves: &[u64]| given.complete_parts(leaves, vec![asked_key()]);
+    assert!(holds(&complete(&asked).write()), "all entries of the name");
+    assert!(holds(&given.complete_parts(&[], vec![nobody()]).write()), "none, and that is proven");
+    assert!(!holds(&complete(&asked[1..]).write()), "one of them is left out");
+    let mut parts = complete(&asked);
+    parts.completeness[1].salt[0] ^= 1;
+    assert!(!holds(&parts.write()), "another salt");
 }
 
 #[test]
