@@ -165,7 +165,7 @@ impl Given {
         let (mut ledger, _) = Ledger::open(&given.paths, key()).unwrap();
         for (from, to) in ranges {
             let range = IndexRange { from: *from, to: *to, generation: 0 };
-            let built = given.index(range.leaves(), &note);
+            let built = Self::index(range.leaves(), &note);
             let head = built.head();
             IndexFile::write(&Disk::default(), &given.index_paths(), &range, &built).unwrap();
             let mut entry = IndexRootEntry {
@@ -206,7 +206,7 @@ impl Given {
         Self::sealed_by(size, ranges, |_, _| true, |_| {})
     }
 
-    fn index(&self, leaves: Range<u64>, note: &impl Fn(u64, &str) -> bool) -> BuiltIndex {
+    fn index(leaves: Range<u64>, note: &impl Fn(u64, &str) -> bool) -> BuiltIndex {
         let mut builder = IndexBuilder::new(leaves.clone(), INDEX_SALT).unwrap();
         let mut records = CapturedReader::default();
         for leaf in leaves {
