@@ -188,3 +188,151 @@ impl AccessLedgerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use ascribe_model::{AccessAsked, AccessEnd, AccessOutcome, AccessRecord, Timestamp};
+
+    use super::*;
+
+    const NOW: i64 = 1_786_698_151_000_000_000;
+
+    fn place(folder: &tempfile::TempDir) -> AccessPlace {
+        fs::create_dir_all(folder.path().join("keys")).unwrap();
+        AccessPlace::new(folder.path(), "test.example/ledger")
+    }
+
+    fn begun(place: &AccessPlace, subject: &str) -> Begun {
+        let at = Timestamp::from_nanoseconds(NOW);
+        let asked = AccessAsked {
+            id: new_id(at).unwrap(),
+            at,
+            by: by(),
+            tool: "test".to_owned(),
+            verb: "who".to_owned(),
+            subject: vec![subject.to_owned()],
+            options: BTreeMap::new(),
+        };
+        begin(place, asked).unwrap()
+    }
+
+    fn recorded(place: &AccessPlace) -> Vec<(String, bool)> {
+        let reader = place.reader().unwrap();
+        reader
+            .entries(0..reader.size())
+            .map(|entry| {
+                let record: AccessRecord =
+                    serde_json::from_slice(entry.unwrap().captured().unwrap()).unwrap();
+                (record.asked.subject[0].clone(), record.ended == AccessEnd::Interrupted)
+            })
+            .collect()
+    }
+
+    fn take_in(place: &AccessPlace, at: i64) -> Drained {
+        drain(place, None, Timestamp::from_nanoseconds(at)).unwrap()
+    }
+
+    /// Stopped behind each step of an access: it is recorded once, and as interrupted where its end is not there.
+    #[test]
+    fn an_access_that_stops_anywhere_is_recorded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        drop(begun(&place, "begun"));
+        drop(begun(&place, "ended").end(AccessOutcome::default()).unwrap());
+        let running = begun(&place, "running");
+        assert_eq!(take_in(&place, NOW + 1), Drained::Done(2), "what still runs is left alone");
+        let left: Vec<_> = waiting(&place).unwrap();
+        assert!(left.is_empty());
+        // Stopped behind the append: the file comes back as if it had never been removed.
+        let path = place.spool().join(format!("{}.entry", running.asked.id));
+        let own = running.end(AccessOutcome::default()).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(
+            drain(&place, Some(&own), Timestamp::from_nanoseconds(NOW + 2)).unwrap(),
+            Drained::Done(1)
+        );
+        drop(own);
+        // Also where the clock was put back meanwhile, and where others were recorded in between.
+        for now in [NOW + 3, NOW - 1_000_000_000, 0] {
+            #[expect(clippy::disallowed_methods, reason = "a throw-away file")]
+            fs::write(&path, &bytes).unwrap();
+            drop(begun(&place, "between"));
+            assert_eq!(take_in(&place, now), Drained::Done(1), "the other alone is new, at {now}");
+            assert!(!path.exists());
+        }
+        let mut recorded = recorded(&place);
+        recorded.sort();
+        let expected = [
+            ("begun", true),
+            ("between", true),
+            ("between", true),
+            ("between", true),
+            ("ended", false),
+            ("running", false),
+        ];
+        assert_eq!(recorded, expected.map(|(subject, interrupted)| (subject.to_owned(), interrupted)));
+        let report = ascribe_ledger::verify(&place.ledger_paths(), &place.verifier_key().unwrap(), &|_| {});
+        assert!(report.is_clean(), "{:?}", report.problems);
+    }
+
+    /// Whoever has the lock takes in; others leave theirs, and nothing is lost.
+    #[test]
+    fn one_at_a_time_takes_the_spool_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        drop(begun(&place, "waits"));
+        let held = place.hold().unwrap();
+        assert_eq!(take_in(&place, NOW), Drained::Busy);
+        assert_eq!(waiting(&place).unwrap().len(), 1);
+        drop(held);
+        assert_eq!(take_in(&place, NOW), Drained::Done(1));
+    }
+
+    /// Stopped behind each step of the making, the next takes up what is there, with the same key.
+    #[test]
+    fn a_making_that_stops_anywhere_is_taken_up() {
+        for step in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let place = place(&folder);
+            drop(place.open_or_make().unwrap());
+            let key = fs::read(place.key_path()).unwrap();
+            fs::remove_file(place.verifier_path()).unwrap();
+            if step < 2 {
+                fs::remove_dir_all(place.ledger_paths().ledger).unwrap();
+                fs::remove_dir_all(folder.path().join("access/anchor")).unwrap();
+            }
+            if step < 1 {
+                fs::remove_file(place.key_path()).unwrap();
+            }
+            drop(begun(&place, "first"));
+            assert_eq!(take_in(&place, NOW), Drained::Done(1));
+            assert_eq!(recorded(&place).len(), 1);
+            assert_eq!(fs::read(place.key_path()).unwrap() == key, step > 0);
+            // Once it was made, it is never made anew.
+            fs::remove_dir_all(place.ledger_paths().ledger).unwrap();
+            assert!(place.open_or_make().is_err());
+            assert!(!place.ledger_paths().ledger.join("checkpoint").exists());
+        }
+    }
+
+    #[test]
+    fn the_spool_is_due_when_many_wait_or_one_has_waited() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        let due = |later: i64| is_due(&place, Timestamp::from_nanoseconds(NOW + later));
+        assert!(!due(0), "there is no spool");
+        drop(begun(&place, "one"));
+        assert!(!due(3_599_000_000_000) && due(3_600_000_000_000));
+        for _ in 1..31 {
+            drop(begun(&place, "more"));
+        }
+        assert!(!due(0));
+        drop(begun(&place, "the 32nd"));
+        assert!(due(0));
+        take_in(&place, NOW);
+        assert!(!due(i64::MAX - NOW));
+    }
+}

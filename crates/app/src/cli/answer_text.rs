@@ -509,3 +509,39 @@ const fn basis_words(basis: Basis) -> &'static str {
 fn span_cell(span: Option<TimeSpan>, first: bool) -> String {
     span.map_or_else(String::new, |span| if first { span.first } else { span.last }.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use ascribe_model::{EntryState, EventId, EvidenceRef, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn one_line_says_what_vouches_for_the_cited_entries() {
+        let found = |leaf| EvidenceRef {
+            event: EventId([leaf as u8; 32]),
+            leaf,
+            state: EntryState::Committed,
+            envelope: None,
+            proof: None,
+        };
+        let mut proof = ProofSide { evidence: [3, 7, 7, 9].map(found).to_vec(), ..ProofSide::default() };
+        assert_eq!(
+            proof_text(&proof),
+            "PROOF  3 entries committed; not witnessed (no policy is configured); \
+             not timestamped (no authority is configured)\n"
+        );
+        proof.witnesses = WitnessStanding::UpTo { size: 8 };
+        let at = Timestamp::from_seconds(1_786_698_151).unwrap();
+        proof.time = TimeStanding::UpTo { size: 4, at, by: "tsa\u{1b}[31m".to_owned() };
+        assert_eq!(
+            proof_text(&proof),
+            "PROOF  3 entries committed; 2 witnessed (the policy is met up to entry 7); \
+             1 timestamped (up to entry 3, at 2026-08-14T09:02:31Z by tsa\\u{1b}[31m)\n"
+        );
+        proof.witnesses = WitnessStanding::Unknown { why: "no file".to_owned() };
+        proof.time = TimeStanding::NotYet;
+        assert!(proof_text(&proof).ends_with("; witnesses not known (no file); not timestamped yet\n"));
+        assert_eq!(proof_text(&ProofSide::default()), "", "nothing is cited");
+    }
+}

@@ -33,3 +33,29 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ascribe_model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_has_the_strongest_state_that_holds() {
+        let at = Timestamp::from_nanoseconds(0);
+        let standing = Standing {
+            witnesses: WitnessStanding::UpTo { size: 5 },
+            time: TimeStanding::UpTo { size: 3, at, by: String::new() },
+        };
+        let states = [0, 2, 3, 4, 5].map(|leaf| standing.state(leaf));
+        let expected = [
+            EntryState::Timestamped,
+            EntryState::Timestamped,
+            EntryState::Witnessed,
+            EntryState::Witnessed,
+            EntryState::Committed,
+        ];
+        assert_eq!(states, expected);
+        assert_eq!(Standing::default().state(0), EntryState::Committed);
+    }
+}
