@@ -43,6 +43,8 @@ pub struct OpenEvidence {
     pub store: Store,
     /// What the operator froze of the clocks.
     pub clocks: Frozen,
+    /// The folder.
+    pub workspace: Workspace,
     parsed: Mutex<Parsed>,
     /// Each thread that reads takes one, and gives it back with what it learned of objects.
     rereaders: Mutex<Vec<Rereader>>,
@@ -102,7 +104,7 @@ impl OpenEvidence {
             catch_up(&mut store, &reader)?;
         }
         let clocks = Frozen::new(frozen_clocks(&store, &reader).map_err(OpenError::Config)?);
-        Ok(Self { reader, store, clocks, parsed: Mutex::default(), rereaders: Mutex::default() })
+        Ok(Self { reader, store, clocks, workspace, parsed: Mutex::default(), rereaders: Mutex::default() })
     }
 
     /// Entries under the checkpoint that the store has not folded, because somebody else is at it or the folder cannot

@@ -5,6 +5,8 @@
 use ascribe_model::{EntryState, TimeStanding, WitnessStanding};
 
 use super::OpenEvidence;
+use super::witnessing::witnessed_size;
+use crate::causes::with_causes;
 
 /// What others vouch for.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +19,15 @@ pub struct Standing {
 
 impl Standing {
     /// What is on record at the checkpoint that the evidence was opened at.
-    pub fn of(_evidence: &OpenEvidence) -> Self {
-        // Neither a policy nor an authority can be configured yet.
-        Self::default()
+    pub fn of(evidence: &OpenEvidence) -> Self {
+        let witnesses = match witnessed_size(&evidence.workspace) {
+            Ok(None) => WitnessStanding::NotConfigured,
+            Ok(Some(0)) => WitnessStanding::NotYet,
+            // Another program may have had a larger checkpoint cosigned since the evidence was opened.
+            Ok(Some(size)) => WitnessStanding::UpTo { size: size.min(evidence.reader.size()) },
+            Err(error) => WitnessStanding::Unknown { why: with_causes(&error) },
+        };
+        Self { witnesses, ..Self::default() }
     }
 
     /// The strongest that vouches for an entry under the checkpoint.

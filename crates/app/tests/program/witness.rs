@@ -167,6 +167,7 @@ fn two_of_three_witnesses_cosign_and_the_third_catches_up() {
     given.ingest(&[&given.input("c.json", &lines(600, 700))]);
     assert!(witnesses.iter().all(|witness| witness.stands_behind(&given)));
     given.assert_valid();
+    answers_say_so(&given);
     // A monitor finds what the witness cosigned last.
     let state = files_below(&witnesses[2].folder.join("state")).pop().unwrap();
     let name = state.file_name().unwrap().to_str().unwrap();
@@ -174,6 +175,23 @@ fn two_of_three_witnesses_cosign_and_the_third_catches_up() {
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert_eq!(note, fs::read(&state).unwrap());
     bundle_carries_them(&given, &witnesses);
+}
+
+/// An answer says of each entry that it cites whether witnesses vouch for it; a bundle leaves that to its checkpoint.
+fn answers_say_so(given: &Given) {
+    let shown = given.json(&["show", "11111111-2222-4333-8444-000000000005"]);
+    let proof = &shown["proof"];
+    assert_eq!(proof["evidence"][0]["state"], "witnessed", "{proof:#}");
+    assert_eq!(proof["witnesses"], serde_json::json!({ "is": "up_to", "size": proof["size"] }), "{proof:#}");
+    let text = given.run(&["show", "11111111-2222-4333-8444-000000000005"]).out;
+    assert!(
+        text.contains("\nPROOF  1 entry committed; 1 witnessed (the policy is met up to entry"),
+        "{text}"
+    );
+    let path = given.root().parent().unwrap().join("answer.evb");
+    let path = path.to_str().unwrap();
+    let exported = given.run(&["export", "--entries", "AKIAEXAMPLEDEPLOY001", "--answer", "who", "-o", path]);
+    assert_eq!(exported.code, 0, "{}", exported.err);
 }
 
 /// Exports a bundle and judges it by policies of the checker's own.
