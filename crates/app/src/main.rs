@@ -10,6 +10,7 @@ mod enrichment;
 mod http;
 mod ingest;
 mod ops;
+mod pulse;
 mod workspace;
 
 use std::process::ExitCode;

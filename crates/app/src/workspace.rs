@@ -4,6 +4,7 @@
 //! <evidence>/ascribe.toml     settings
 //! <evidence>/keys/ledger.key  signs checkpoints; mode 0600
 //! <evidence>/keys/ledger.vkey verifies them; may be given to anybody
+//! <evidence>/keys/retired/    keys that signed before: docs/operations.md
 //! <evidence>/keys/hash.key    hashes values that the capture policy hashes; mode 0600
 //! <evidence>/keys/seal.key    seals values; mode 0600
 //! <evidence>/capture.toml     capture policy: docs/capture.md
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::AccessPlace;
 use crate::capture;
 use crate::enrichment::{Enrichment, EnrichmentError};
+use crate::pulse::PulseSettings;
 
 /// Name of the settings file; its presence marks a folder as evidence.
 pub const SETTINGS_FILE: &str = "ascribe.toml";
@@ -62,6 +64,9 @@ pub struct Settings {
     /// Who cosigns checkpoints.
     #[serde(default, skip_serializing_if = "WitnessSettings::is_default")]
     pub witness: WitnessSettings,
+    /// What is expected of the ledger and its streams.
+    #[serde(default)]
+    pub pulse: PulseSettings,
     /// How accesses are recorded.
     #[serde(default, skip_serializing_if = "AccessSettings::is_default")]
     pub access: AccessSettings,
@@ -238,6 +243,7 @@ impl Workspace {
             network: NetworkSettings::default(),
             witness: WitnessSettings::default(),
             access: AccessSettings::default(),
+            pulse: PulseSettings::default(),
         };
         let workspace = Self { root: root.to_owned(), settings };
         let keys = root.join("keys");
@@ -280,11 +286,23 @@ impl Workspace {
              \n\
              # Whether a question that cannot be recorded (docs/access.md) is refused.\n\
              # [access]\n\
-             # required = true\n",
+             # required = true\n\
+             \n\
+             # What is expected to be heard, for `ascribe pulse` to record where it is not: docs/operations.md.\n\
+             # [pulse]\n\
+             # heartbeat_after = \"1h\"\n\
+             # [[pulse.stream]]\n\
+             # source = \"aws_cloudtrail\"\n\
+             # silent_after = \"1h\"\n",
             self.settings.origin,
             self.settings.anchor.to_string_lossy()
         );
         write(&path, &text)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The settings in force.
@@ -292,17 +310,18 @@ impl Workspace {
         &self.settings
     }
 
-    /// Whether the settings name something, rather than leaving it at its default.
+    /// Whether the settings state this value, rather than leaving it at its default; tables from the outside in.
     ///
     /// # Errors
     /// [`WorkspaceError`] when the settings cannot be read again.
-    pub fn states(&self, name: &str) -> Result<bool, WorkspaceError> {
+    pub fn states(&self, names: &[&str]) -> Result<bool, WorkspaceError> {
         let path = self.root.join(SETTINGS_FILE);
         let text = fs::read_to_string(&path)
             .map_err(|source| WorkspaceError::File { path: shown(&path), source })?;
         let table: toml::Table = toml::from_str(&text)
             .map_err(|source| WorkspaceError::Settings { path: shown(&path), source: Box::new(source) })?;
-        Ok(table.contains_key(name))
+        let whole = toml::Value::Table(table);
+        Ok(names.iter().try_fold(&whole, |value, name| value.get(name)).is_some())
     }
 
     /// Folders of the ledger and its anchor.

@@ -76,6 +76,23 @@ pub struct Losses {
     pub unfinished: u64,
 }
 
+/// That nothing of a stream was received for longer than it may be silent, as the ledger recorded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The stream.
+    pub stream: SourceRef,
+    /// Time of receipt of the last record before.
+    pub from: Timestamp,
+    /// Time of receipt of the first record behind it; absent where none is recorded.
+    pub until: Option<Timestamp>,
+    /// How long the stream may be silent, in nanoseconds.
+    pub after_ns: u64,
+    /// Whether the clock that told the times jumped in between.
+    pub jumped: bool,
+    /// The entry that says so: `sha256:` and the digest of its captured bytes.
+    pub entry: String,
+}
+
 /// Finds events by key.
 pub trait Evidence {
     /// Up to `limit` events that list `key` in one of `roles`, each event once.
@@ -130,6 +147,14 @@ pub trait Evidence {
 
     /// What was delivered and cannot be read as events.
     fn losses(&self) -> Losses;
+
+    /// The silences of streams that were recorded, by stream and then time; none where nobody records any.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn silences(&self) -> Result<Vec<Silence>, EvidenceError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Evidence held in memory.
@@ -138,6 +163,7 @@ pub struct Recorded {
     events: BTreeMap<EventId, Arc<Event>>,
     scope: Scope,
     clocks: Frozen,
+    silences: Vec<Silence>,
 }
 
 impl Recorded {
@@ -147,6 +173,7 @@ impl Recorded {
             events: events.into_iter().map(|event| (event.id, Arc::new(event))).collect(),
             scope,
             clocks: Frozen::default(),
+            silences: Vec::new(),
         }
     }
 
@@ -154,6 +181,12 @@ impl Recorded {
     #[must_use]
     pub fn with_clocks(self, clocks: Frozen) -> Self {
         Self { clocks, ..self }
+    }
+
+    /// The same evidence, with silences of streams that were recorded.
+    #[must_use]
+    pub fn with_silences(self, silences: Vec<Silence>) -> Self {
+        Self { silences, ..self }
     }
 }
 
@@ -194,6 +227,10 @@ impl Evidence for Recorded {
 
     fn losses(&self) -> Losses {
         Losses::default()
+    }
+
+    fn silences(&self) -> Result<Vec<Silence>, EvidenceError> {
+        Ok(self.silences.clone())
     }
 
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {

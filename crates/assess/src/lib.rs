@@ -28,13 +28,14 @@ mod why;
 
 pub use chain::{Direction, chain};
 pub use evidence::{
-    Evidence, EvidenceError, Losses, Page, Period, Recorded, Tally, TimePage, Wanted, hinting_in, is_on_sets,
+    Evidence, EvidenceError, Losses, Page, Period, Recorded, Silence, Tally, TimePage, Wanted, hinting_in,
+    is_on_sets,
 };
 pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach, Tie, Window};
 pub use kinds::{CREDENTIALS, CredentialRow, is_credential};
 pub use lifecycle::lifecycle;
-pub use naming::credential_name;
+pub use naming::{credential_name, length};
 pub use session::session;
 pub use timeline::{ROWS_DEFAULT, TimelineOptions, timeline};
 pub use trail::HOPS_MAX;

@@ -59,6 +59,21 @@ pub(crate) fn listed(names: &[String]) -> String {
     }
 }
 
+/// A length of time in its two largest units, such as `1 h 30 min`.
+pub fn length(nanoseconds: u64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    let units = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let largest = units.iter().skip_while(|(count, _)| *count == 0).take(2);
+    let shown: Vec<String> =
+        largest.filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    if shown.is_empty() { "less than a second".to_owned() } else { shown.join(" ") }
+}
+
 pub(crate) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
@@ -79,6 +94,20 @@ mod tests {
         ] {
             let uid = KeyRef { kind: KeyKind::new(kind), scope: scope.to_owned(), value: value.to_owned() };
             assert_eq!(credential_name(&uid), expected);
+        }
+    }
+
+    #[test]
+    fn lengths_are_readable() {
+        for (seconds, expected) in [
+            (0, "less than a second"),
+            (59, "59 s"),
+            (3_600, "1 h"),
+            (3_660, "1 h 1 min"),
+            (90_061, "1 d 1 h"),
+            (86_460, "1 d"),
+        ] {
+            assert_eq!(length(seconds * 1_000_000_000), expected);
         }
     }
 

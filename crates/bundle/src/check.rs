@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use ascribe_ledger::{
-    CheckpointRefused, Envelope, Kind, NoteError, PartialTree, SignedCheckpoint, TreeHead, VerifierKey,
-    WitnessPolicy, commit_captured, commit_sealed, leaf_hash, proof::verify_consistency,
+    Checkpoint, CheckpointRefused, Envelope, Kind, Note, NoteError, PartialTree, SignedCheckpoint, TreeHead,
+    VerifierKey, WitnessPolicy, commit_captured, commit_sealed, leaf_hash, proof::verify_consistency,
 };
 use ascribe_model::{EventId, EvidenceRef, KeyRef, ObjectEntry};
 use ascribe_sources::capture::{WithheldField, withheld_fields};
@@ -23,6 +23,7 @@ use crate::format::{
 };
 use crate::names::is_named_in;
 use crate::read::{BundleReader, Refused, Stop};
+use crate::signers::Signers;
 
 /// How to check.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +49,8 @@ pub struct Report {
     pub head: Option<TreeHead>,
     /// Sizes of earlier checkpoints that the ledger was shown to have grown from.
     pub grown_from: Vec<u64>,
+    /// Keys that handed over to others and signed the checkpoint all the same, which counts for nothing.
+    pub retired: Vec<String>,
     /// What was checked.
     pub counts: Counts,
     /// What came of the answer, where there is one.
@@ -97,10 +100,22 @@ pub enum Authority {
         /// Text of the claimed key.
         claimed: String,
     },
-    /// It is signed by the key that was named.
+    /// It is signed by the key that was named, or by one that followed it.
     Valid {
-        /// Text of the key.
+        /// Text of the key that signed.
         key: String,
+        /// How it followed the key that was named; absent where that one signed.
+        succeeded: Option<Succeeded>,
+    },
+    /// The key that was named, or one between it and the one that signed, was given up because it may be in other hands:
+    /// whoever had it may have named the next one.
+    GivenUp {
+        /// Text of the key that was named.
+        named: String,
+        /// Text of the key that signed.
+        key: String,
+        /// Leaf of the entry that says so.
+        leaf: u64,
     },
     /// It is not.
     Invalid(CheckpointRefused),
@@ -128,6 +143,15 @@ pub enum Witnesses {
     },
     /// A cosignature by one of the policy's witnesses does not verify.
     Refused(NoteError),
+}
+
+/// That the key which signed followed the one that was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succeeded {
+    /// Text of the key that was named.
+    pub named: String,
+    /// Leaf of the entry in which that key handed over.
+    pub leaf: u64,
 }
 
 /// How many things were checked.
@@ -209,7 +233,9 @@ impl Report {
         let authority = match &self.authority {
             Authority::Valid { .. } => Verdict::Valid,
             Authority::Invalid(_) => Verdict::Invalid,
-            Authority::NotAsked { .. } | Authority::Unknown => Verdict::Inconclusive,
+            Authority::NotAsked { .. } | Authority::GivenUp { .. } | Authority::Unknown => {
+                Verdict::Inconclusive
+            }
         };
         let answer = match &self.answer {
             None | Some(AnswerCheck::Same { .. }) => Verdict::Valid,
@@ -244,10 +270,14 @@ struct Checking<'r> {
     references: References,
     records: CapturedReader,
     answering: Answering,
+    signers: Signers,
+    /// Version of the bundle's format.
+    version: u32,
+    /// Earlier checkpoints whose signatures are checked once the line of keys is known.
+    earlier: Vec<String>,
     /// Sealed fields of the records that went by, by leaf.
     sealed: BTreeMap<u64, SealedFields>,
     noted: Noted,
-    version: u32,
 }
 
 /// What a disclosure of one record is checked against.
@@ -284,12 +314,13 @@ impl<'r> Checking<'r> {
         });
         report.manifest = Some(manifest.clone());
         let signed = reader.checkpoint()?;
-        report.authority = authority(&signed.note, &signed.key, how.key);
         let claimed = VerifierKey::parse(&signed.key).map_err(Refused::ClaimedKey)?;
         let checkpoint =
             SignedCheckpoint::open(signed.note.as_bytes(), &claimed).map_err(Refused::Checkpoint)?;
         report.witnesses =
             how.policy.map_or(Witnesses::NotAsked, |policy| Witnesses::judge(&checkpoint, policy));
+        // Until entries say otherwise, no key followed another.
+        report.authority = Signers::default().authority(&checkpoint, &claimed, how.key);
         matches_manifest(&manifest, &checkpoint)?;
         let head = checkpoint.checkpoint().tree_head();
         report.head = Some(head);
@@ -304,12 +335,15 @@ impl<'r> Checking<'r> {
             records: CapturedReader::default(),
             answering: Answering::default(),
             sealed: BTreeMap::new(),
+            signers: Signers::default(),
+            earlier: Vec::new(),
         };
-        checking.earlier(&mut reader, &claimed, how)?;
+        checking.earlier(&mut reader, &claimed)?;
         while let Some(entry) = reader.entry()? {
             checking.entry(&entry)?;
         }
         checking.rest(&reader.rest()?)?;
+        checking.settle_signers(&checkpoint, &claimed, how)?;
         if !checking.manifest.answer.is_empty() {
             let part = reader.answer()?;
             checking.answer(&part, &checkpoint)?;
@@ -324,30 +358,49 @@ impl<'r> Checking<'r> {
         Ok(())
     }
 
-    fn earlier(
-        &mut self,
-        reader: &mut BundleReader<impl Read>,
-        claimed: &VerifierKey,
-        how: Check<'_>,
-    ) -> Result<(), Stop> {
+    /// Checks that the ledger grew from earlier checkpoints; who signed those is checked behind the entries.
+    fn earlier(&mut self, reader: &mut BundleReader<impl Read>, claimed: &VerifierKey) -> Result<(), Stop> {
         let mut before = 0;
         while let Some(earlier) = reader.earlier()? {
             let position = self.report.grown_from.len() as u64 + 1;
-            let opened = SignedCheckpoint::open(earlier.note.as_bytes(), claimed)
+            let unsigned = of_ledger(&earlier.note, claimed)
                 .map_err(|source| Refused::EarlierCheckpoint { position, source })?;
-            // A note may be signed by both keys; what the ledger has grown from is worth no more than its own signature.
-            let trusted = how.key.map(|key| SignedCheckpoint::open(earlier.note.as_bytes(), key));
-            if let Some(Err(refused)) = trusted {
-                self.report.authority = Authority::Invalid(refused);
-            }
-            let size = opened.size();
+            let size = unsigned.size;
             if size <= before || position > limit::EARLIER {
                 return Err(Refused::EarlierOrder { position, found: size }.into());
             }
-            verify_consistency(opened.checkpoint().tree_head(), self.head, &earlier.proof)
+            verify_consistency(unsigned.tree_head(), self.head, &earlier.proof)
                 .map_err(|source| Refused::Inconsistent { size, source })?;
             self.report.grown_from.push(size);
+            self.earlier.push(earlier.note);
             before = size;
+        }
+        Ok(())
+    }
+
+    /// Who signed, now that every entry that names keys has gone by and is known to be under the checkpoint.
+    fn settle_signers(
+        &mut self,
+        checkpoint: &SignedCheckpoint,
+        claimed: &VerifierKey,
+        how: Check<'_>,
+    ) -> Result<(), Stop> {
+        let size = checkpoint.size();
+        if !self.signers.may_sign(claimed, size) {
+            return Err(Refused::RetiredKey { key: claimed.short(), size }.into());
+        }
+        self.report.authority = self.signers.authority(checkpoint, claimed, how.key);
+        self.report.retired = self.signers.retired(checkpoint.note(), size);
+        for (note, position) in self.earlier.iter().zip(1..) {
+            let opened = self
+                .signers
+                .open(note, claimed)
+                .map_err(|source| Refused::EarlierCheckpoint { position, source })?;
+            // A note may be signed by both keys; what the ledger has grown from is worth no more than its own signature.
+            let worth = self.signers.earlier_authority(&opened, how.key);
+            if let Some(Err(refused)) = worth {
+                self.report.authority = Authority::Invalid(refused);
+            }
         }
         Ok(())
     }
@@ -413,8 +466,12 @@ impl<'r> Checking<'r> {
                 // A proof has to refer to it: that is known at the end.
                 return Ok(self.noted.other(leaf, envelope.kind, captured)?);
             }
+            Kind::Key if self.version >= 2 => {
+                self.signers.take(leaf, captured).map_err(|source| Refused::Key { leaf, source })?;
+                return Ok(()); // Whoever holds an older key needs it, and no other entry does.
+            }
             other => {
-                let (expected, found) = ("a stream or an object", other.name());
+                let (expected, found) = ("a stream, an object or a key", other.name());
                 return Err(Refused::Kind { leaf, expected, found }.into());
             }
         }
@@ -619,14 +676,19 @@ impl Witnesses {
     }
 }
 
-fn authority(note: &str, claimed: &str, trusted: Option<&VerifierKey>) -> Authority {
-    match trusted {
-        None => Authority::NotAsked { claimed: claimed.to_owned() },
-        Some(key) => match SignedCheckpoint::open(note.as_bytes(), key) {
-            Ok(_) => Authority::Valid { key: key.to_string() },
-            Err(refused) => Authority::Invalid(refused),
-        },
+/// What an earlier checkpoint says. Where the claimed key did not sign it, one before that may have, which is found out
+/// once the line of keys is known; a signature of the claimed key that does not verify is refused at once.
+fn of_ledger(note: &str, claimed: &VerifierKey) -> Result<Checkpoint, CheckpointRefused> {
+    let parsed = Note::parse(note.as_bytes()).map_err(CheckpointRefused::Note)?;
+    if let Err(refused @ NoteError::SignatureInvalid { .. }) = parsed.verify(claimed) {
+        return Err(CheckpointRefused::Note(refused));
     }
+    let checkpoint = Checkpoint::parse(parsed.text_unverified())?;
+    if checkpoint.origin != claimed.name() {
+        let (expected, found) = (claimed.name().to_owned(), checkpoint.origin);
+        return Err(CheckpointRefused::Origin { expected, found });
+    }
+    Ok(checkpoint)
 }
 
 fn matches_manifest(manifest: &Manifest, checkpoint: &SignedCheckpoint) -> Result<(), Refused> {

@@ -18,15 +18,17 @@ mod completeness;
 mod evidence;
 mod format;
 mod index_root;
+mod keys;
 mod names;
 mod read;
 mod report;
+mod signers;
 mod write;
 
 pub use answer::{AnswerCheck, RederiveError, VERBS, reason, rederive};
 pub use cbor::Malformed;
 pub use check::{
-    Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Verdict, Witnesses, check,
+    Authority, Check, CheckError, Counts, Disclosed, Integrity, Report, Succeeded, Verdict, Witnesses, check,
 };
 pub use completeness::{CompleteRange, Completeness};
 pub use evidence::BundledEvidence;
@@ -35,7 +37,9 @@ pub use format::{
     FIRST_ITEM, MAX_CAPTURED_BYTES, Manifest, Opened, Parser, Signed, Why,
 };
 pub use index_root::{IndexRoot, IndexRootError};
+pub use keys::{KeyEntryRefused, succession_of};
 pub use names::{ANY_KIND, EVENT_KIND, NAME_KIND, each_name, is_named_in};
 pub use read::Refused;
 pub use report::{harmless, json, text};
+pub use signers::KeyRefused;
 pub use write::{BundleWriter, Sealed, WriteError};

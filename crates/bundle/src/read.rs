@@ -17,6 +17,7 @@ use crate::format::{
     Why, limit,
 };
 use crate::index_root::IndexRootError;
+use crate::signers::KeyRefused;
 use crate::write::seal_digest;
 
 /// Why a bundle is not valid. The first reason that is met ends the check.
@@ -170,6 +171,26 @@ pub enum Refused {
         expected: &'static str,
         /// What it is.
         found: &'static str,
+    },
+    /// An entry of kind `key` that does not hold.
+    #[error("the keys of the ledger do not follow each other at entry {leaf}")]
+    Key {
+        /// The leaf.
+        leaf: u64,
+        /// Why.
+        #[source]
+        source: KeyRefused,
+    },
+    /// The checkpoint is signed by a key that an entry says signs no more, or that is none of the ledger's.
+    #[error(
+        "the key {key} does not sign checkpoints over {size} entries: by the entries of this bundle it handed over to \
+         another before, or is none of the ledger's"
+    )]
+    RetiredKey {
+        /// The key.
+        key: String,
+        /// Entries under the checkpoint.
+        size: u64,
     },
     /// A stream or object entry that no other refers to.
     #[error("entry {leaf} is context, and nothing refers to it")]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use crate::answer::AnswerCheck;
-use crate::check::{Authority, Disclosed, Integrity, Report, Verdict, Witnesses, listed};
+use crate::check::{Authority, Disclosed, Integrity, Report, Succeeded, Verdict, Witnesses, listed};
 use crate::completeness::{CompleteRange, Completeness};
 
 /// Names and claims that are shown one by one in the text; all are in the JSON.
@@ -97,9 +97,11 @@ pub fn json(report: &Report) -> Value {
                 Authority::Valid { .. } => "valid",
                 Authority::Invalid(_) => "invalid",
                 Authority::NotAsked { .. } => "not_asked",
+                Authority::GivenUp { .. } => "given_up",
                 Authority::Unknown => "unknown",
             },
             "says": authority(report),
+            "retired_signatures": report.retired,
         },
         "witnesses": witnesses(report).map(|says| witnesses_json(report, &says)),
         "answer": report.answer.as_ref().map(answer_json),
@@ -164,9 +166,18 @@ fn integrity(report: &Report) -> String {
 
 fn authority(report: &Report) -> String {
     match &report.authority {
-        Authority::Valid { key } => {
+        Authority::Valid { key, succeeded: None } => {
             format!("valid: the checkpoint is signed by the key that you named, {key}")
         }
+        Authority::Valid { key, succeeded: Some(Succeeded { named, leaf }) } => format!(
+            "valid: the checkpoint is signed by the key {key}, which succeeded the key that you named, {named}, at entry \
+             {leaf}"
+        ),
+        Authority::GivenUp { named, key, leaf } => format!(
+            "not decided: the key that you named, {named}, leads to the key that signed, {key}, over one that was given up \
+             at entry {leaf} because it may be in other hands. Whoever had it could name the next one: get the new key \
+             from somebody you trust"
+        ),
         Authority::Invalid(refused) => {
             format!("invalid: the key that you named did not sign this checkpoint: {}", with_causes(refused))
         }
@@ -257,6 +268,9 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     }
     if let Some(head) = report.head {
         rows.push(("checkpoint", format!("{} entries, root {}", head.size, head.root)));
+    }
+    for key in &report.retired {
+        rows.push(("counts for nothing", format!("the signature of {key}, which handed over before")));
     }
     for size in &report.grown_from {
         rows.push(("grown from", format!("the checkpoint over {size} entries")));

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::note::VerifierKey;
 
 /// Longest reason read, in bytes.
@@ -199,6 +202,19 @@ impl Succession {
     }
 }
 
+impl SuccessionSignatures {
+    /// Both in base64, the old key's first.
+    pub fn to_base64(&self) -> (String, String) {
+        (STANDARD.encode(self.old), STANDARD.encode(self.new))
+    }
+
+    /// The signatures of these texts; `None` where one is not base64 of 64 bytes.
+    pub fn from_base64(old: &str, new: &str) -> Option<Self> {
+        let read = |text: &str| STANDARD.decode(text).ok()?.try_into().ok();
+        Some(Self { old: read(old)?, new: read(new)? })
+    }
+}
+
 impl KeyLine {
     /// A line that begins, and so far ends, with one key.
     pub fn new(first: VerifierKey) -> Self {
@@ -266,10 +282,9 @@ impl KeyLine {
         }
     }
 
-    /// The keys that may sign a checkpoint over `size` entries, the first first.
-    pub fn signers(&self, size: u64) -> Vec<&VerifierKey> {
-        let keys = std::iter::once(&self.first).chain(self.links.iter().map(|link| &link.new));
-        keys.filter(|key| self.may_sign(key, size)).collect()
+    /// Every key of the line, the first first.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        std::iter::once(&self.first).chain(self.links.iter().map(|link| &link.new))
     }
 
     /// The successions that lead from `key` to the end of the line; `None` where it is none of its keys.
@@ -356,8 +371,7 @@ mod tests {
         }
         assert_eq!(line.after(key(2).verifier()).map(<[_]>::len), Some(1));
         assert_eq!(line.state(key(9).verifier()), None);
-        assert_eq!(line.signers(11).len(), 3);
-        assert_eq!(line.signers(12).len(), 2);
+        assert_eq!(line.keys().count(), 3);
     }
 
     /// Each reason to refuse has a case.

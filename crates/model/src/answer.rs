@@ -451,6 +451,12 @@ pub struct ProofSide {
     /// Up to where an authority stamped the ledger; absent where none is configured and none ever did.
     #[serde(default, skip_serializing_if = "TimeStanding::is_not_configured")]
     pub time: TimeStanding,
+    /// Where cited entries lie that are no events, sorted by leaf.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryRef>,
+    /// When each stream was last heard of, in the answer to `sources`; sorted by stream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamPulse>,
 }
 
 /// Up to where witnesses cosigned the ledger.
@@ -497,6 +503,40 @@ pub enum TimeStanding {
         /// Why not.
         why: String,
     },
+}
+
+/// Where a cited entry lies in the ledger that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRef {
+    /// `sha256:` and the digest of its captured bytes, as the body cites it.
+    pub entry: String,
+    /// Its leaf.
+    pub leaf: u64,
+    /// What vouches for it.
+    pub state: EntryState,
+}
+
+/// When a stream was last heard of, by the ledger's own entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPulse {
+    /// `source scope [partition]`.
+    pub stream: String,
+    /// Time of receipt of its last record.
+    pub last_received: Timestamp,
+    /// Leaf of that record.
+    pub leaf: u64,
+    /// How long the settings let it be silent, in nanoseconds; absent where it is not expected to speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_after_ns: Option<u64>,
+    /// Since when it is silent, where an entry says so and none that it speaks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Timestamp>,
+    /// Silences that ended.
+    #[serde(default)]
+    pub silences: u64,
+    /// Its coverage as far as signs of life show it: `consistent` where it is expected to speak and is not silent, `gap`
+    /// where it is silent, `unknown` where nobody said how often it should speak. Never `proven`: they are samples.
+    pub coverage: String,
 }
 
 /// Where a cited event lies in the ledger.

@@ -122,6 +122,31 @@ pub enum ConfigEntry {
         /// Why, in their words.
         reason: String,
     },
+    /// Everything that is set and changes what the ledger or its answers mean, in force up to the next of its kind.
+    Settings {
+        /// `sha256:` and the hexadecimal digest of the values as JSON.
+        version: String,
+        /// Who ran the command that recorded it, as the system knows them.
+        by: String,
+        /// What differs from the entry before it, sorted by name.
+        changed: Vec<SettingChange>,
+        /// Every value, by name.
+        values: BTreeMap<String, String>,
+    },
+}
+
+/// A setting that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingChange {
+    /// Its name, such as `pulse.heartbeat_after`.
+    pub name: String,
+    /// Its value before; absent where it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+    /// Its value from here on; absent where it has none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
 }
 
 /// A file that the operator provides.
@@ -198,6 +223,12 @@ impl ConfigEntry {
 
     /// The name of what became of the key that seals values.
     pub const SEAL_KEY: &'static str = "seal_key";
+    /// The name of the settings.
+    pub const SETTINGS: &'static str = "settings";
+
+    /// Every name.
+    pub const NAMES: [&'static str; 5] =
+        ["capture_policy", "enrichment", Self::SKEW, Self::SEAL_KEY, Self::SETTINGS];
 
     /// What is configured: the word that the form has for it.
     pub const fn name(&self) -> &'static str {
@@ -206,6 +237,7 @@ impl ConfigEntry {
             Self::Enrichment { .. } => "enrichment",
             Self::Skew { .. } => Self::SKEW,
             Self::SealKey { .. } => Self::SEAL_KEY,
+            Self::Settings { .. } => Self::SETTINGS,
         }
     }
 
@@ -215,7 +247,8 @@ impl ConfigEntry {
             Self::CapturePolicy { version, .. }
             | Self::Enrichment { version, .. }
             | Self::Skew { version, .. }
-            | Self::SealKey { version, .. } => version,
+            | Self::SealKey { version, .. }
+            | Self::Settings { version, .. } => version,
         }
     }
 }

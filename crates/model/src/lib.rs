@@ -13,6 +13,7 @@ mod entry;
 mod event;
 mod identity;
 mod key;
+mod pulse;
 mod skew;
 mod time;
 
@@ -20,15 +21,16 @@ pub use access::{AccessAsked, AccessBy, AccessEnd, AccessOutcome, AccessRecord, 
 pub use answer::{
     AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, AuthorityUse, Basis, BlindKind,
     BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, Element, ElementKind,
-    ElementState, EntryState, EvidenceGrade, EvidenceRef, Gap, HandedOn, Holder, IdentityDetail,
+    ElementState, EntryRef, EntryState, EvidenceGrade, EvidenceRef, Gap, HandedOn, Holder, IdentityDetail,
     IdentityName, LifecycleDetail, LifecycleMark, LifecycleStep, LookAlike, Premise, ProofSide, Question,
-    RedactionsDetail, RejectTally, ResourceUse, Scope, SessionDetail, ShowDetail, SourcesDetail,
+    RedactionsDetail, RejectTally, ResourceUse, Scope, SessionDetail, ShowDetail, SourcesDetail, StreamPulse,
     StreamSummary, TimeSpan, TimeStanding, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow,
     UseCounts, Verdict, WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule, WitnessStanding,
 };
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{
-    ConfigEntry, ConfigFile, IndexRootEntry, ObjectClosed, ObjectEntry, RejectHeader, StreamEntry,
+    ConfigEntry, ConfigFile, IndexRootEntry, ObjectClosed, ObjectEntry, RejectHeader, SettingChange,
+    StreamEntry,
 };
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,
@@ -37,5 +39,6 @@ pub use event::{
 };
 pub use identity::{Credential, CredentialClass, Identity, IdentityKind};
 pub use key::{Form, Key, KeyKind, KeyRef, Role, Trust};
+pub use pulse::{ClockStep, KeyEntry, PulseEntry};
 pub use skew::SkewFact;
 pub use time::{ParseTimestampError, Timestamp};

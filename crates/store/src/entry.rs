@@ -24,6 +24,8 @@ pub enum Entry<'a> {
         /// Position in the ledger.
         leaf: u64,
     },
+    /// What the ledger says of itself.
+    Mark(Mark<'a>),
     /// A leaf of which the store keeps nothing: a decision, a tombstone, a record that was erased.
     Other {
         /// Position in the ledger.
@@ -126,6 +128,17 @@ pub struct Config<'a> {
     pub name: &'a str,
 }
 
+/// An entry by which the ledger speaks of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Kind of the key under which it is found, such as `ascribe.pulse`.
+    pub kind: &'static str,
+    /// Values of that kind under which it is found.
+    pub names: &'a [String],
+}
+
 /// Whether an event was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
@@ -148,6 +161,7 @@ impl Entry<'_> {
             Self::Stream(stream) => stream.leaf,
             Self::Config(config) => config.leaf,
             Self::IndexRoot { leaf } | Self::Other { leaf } => *leaf,
+            Self::Mark(mark) => mark.leaf,
         }
     }
 }

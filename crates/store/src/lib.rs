@@ -36,7 +36,7 @@ mod words;
 
 pub use cell::Column;
 pub use compact::{Compaction, Unfit};
-pub use entry::{Config, Entry, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
+pub use entry::{Config, Entry, Mark, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
 pub use error::{
     CompactError, CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
 };
@@ -47,7 +47,7 @@ pub use plan::{RANGE, UNIT};
 pub use rows::ON_SET;
 pub use segment::{Segment, SegmentBuilder};
 pub use store::Store;
-pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamSummary};
+pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamReceipt, StreamSummary};
 pub use tables::{TABLES, Table};
 pub use times::LeafTimes;
 pub use withheld::{WithheldTotals, WithheldValues};

@@ -4,7 +4,7 @@
 
 use ascribe_model::Role;
 
-use crate::entry::{Config, Object, Record, Reject, Stream};
+use crate::entry::{Config, Mark, Object, Record, Reject, Stream};
 use crate::error::WriteError;
 use crate::outline::{KeyOutline, Outline};
 use crate::spare::Collected;
@@ -164,6 +164,15 @@ impl Rows {
         let (kind, value) = INDEX_KEY;
         let key = self.collected.interned.intern(kind, "", value);
         self.collected.occasions.note(key, Role::Native);
+    }
+
+    /// Notes where the ledger says something of itself.
+    pub(crate) fn note_mark(&mut self, mark: &Mark<'_>) {
+        self.collected.occasions.start(mark.leaf, None);
+        for name in mark.names {
+            let key = self.collected.interned.intern(mark.kind, "", name);
+            self.collected.occasions.note(key, Role::Native);
+        }
     }
 
     fn push_keys(&mut self, place: Place, event: &Outline<'_>) -> Result<(), WriteError> {

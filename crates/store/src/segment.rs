@@ -22,7 +22,7 @@ use crate::plan::RANGE;
 use crate::rows::{Place, Rows};
 use crate::spare::{Collected, Spare};
 use crate::stored::StoredSegment;
-use crate::summary::{FileSummary, SegmentSummary};
+use crate::summary::{FileSummary, SegmentSummary, StreamReceipt};
 use crate::table_file::TableWriter;
 use crate::tables::DeliveryRow;
 use crate::withheld::{WithheldSums, WithheldValues};
@@ -113,6 +113,7 @@ impl SegmentBuilder {
                 }
             }
             Entry::IndexRoot { .. } => self.rows.note_index_root(leaf),
+            Entry::Mark(mark) => self.rows.note_mark(&mark),
             Entry::Other { .. } => self.summary.others += 1,
         }
         self.next += 1;
@@ -159,6 +160,10 @@ impl SegmentBuilder {
         self.summary.records += 1;
         self.summary.withheld += u64::from(record.withheld);
         self.summary.bytes += record.span_length;
+        if let Some(stream) = record.stream {
+            let heard = StreamReceipt { leaf: record.leaf, received_at: record.received_at };
+            self.summary.heard.insert(stream, heard);
+        }
         if record.events.count() == 0 {
             self.summary.records_without_events += 1;
         }

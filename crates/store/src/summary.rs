@@ -46,11 +46,24 @@ pub struct SegmentSummary {
     pub events: EventTotals,
     /// The same for each stream, in the order of source, scope and partition.
     pub streams: Vec<StreamSummary>,
+    /// The last record of each stream, by the leaf of the stream's entry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub heard: BTreeMap<u64, StreamReceipt>,
     /// Length and digest of each file of the segment's folder but this.
     pub files: BTreeMap<String, FileSummary>,
     /// The same for each file of a partitioned table, by its path from the store's folder. Only units have such.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<String, FileSummary>,
+}
+
+/// The last record of a stream in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamReceipt {
+    /// Its leaf.
+    pub leaf: u64,
+    /// Its time of receipt.
+    pub received_at: Timestamp,
 }
 
 /// What a segment holds of one stream.
@@ -129,6 +142,7 @@ impl SegmentSummary {
                 others,
                 events,
                 streams,
+                heard,
                 files: _,
                 partitions: _,
             } = part;
@@ -146,6 +160,8 @@ impl SegmentSummary {
             sum.objects_closed += objects_closed;
             sum.others += others;
             sum.events.merge(events);
+            // Later parts hold later leaves.
+            sum.heard.extend(heard);
             for (reason, count) in rejects {
                 *sum.rejects.entry(reason.clone()).or_default() += count;
             }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use ascribe_assess::length;
 use ascribe_model::{
     AddressUse, Answer, Asserted, Authority, AuthorityBasis, Basis, ChainHop, Claim, Details, Edge, Effect,
-    Holder, Node, ProofSide, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, TimeSpan,
+    Holder, Node, ProofSide, RedactionsDetail, Role, Scope, ShowDetail, SourcesDetail, StreamPulse, TimeSpan,
     TimeStanding, Verdict, WhoDetail, WitnessStanding,
 };
 
@@ -59,6 +60,9 @@ fn text(answer: &Answer) -> String {
         Verdict::Contradicted { by } => out.push_str(&format!("  contradicted: {}\n", brief(by, 500))),
     }
     out.push_str(&details_text(&body.details, &body.edges));
+    if !answer.proof.streams.is_empty() {
+        out.push_str(&format!("\nLAST HEARD OF\n{}", aligned(&pulse_rows(&answer.proof.streams))));
+    }
     if let Some(asserted) = &answer.asserted {
         out.push_str(&asserted_text(asserted));
     }
@@ -433,6 +437,31 @@ fn stream_rows(sources: &SourcesDetail) -> Rows {
         ],
         rows: rows.collect(),
     }
+}
+
+/// When streams were last heard of. What the columns say is by time of receipt, not by what records state.
+fn pulse_rows(pulses: &[StreamPulse]) -> Rows {
+    let rows = pulses.iter().map(|pulse| {
+        vec![
+            pulse.stream.clone(),
+            pulse.last_received.to_string(),
+            pulse
+                .silent_after_ns
+                .map_or_else(|| "not expected".to_owned(), |after| format!("every {}", length(after))),
+            pulse.silent_since.map_or_else(String::new, |since| since.to_string()),
+            if pulse.silences == 0 { String::new() } else { pulse.silences.to_string() },
+            pulse.coverage.clone(),
+        ]
+    });
+    let header = vec![
+        "stream",
+        "last received (UTC)",
+        "expected",
+        "silent since (UTC)",
+        "earlier silences",
+        "by signs of life",
+    ];
+    Rows { header, rows: rows.collect() }
 }
 
 fn withheld_rows(redactions: &RedactionsDetail) -> Rows {

@@ -1,5 +1,6 @@
-//! `ascribe doctor`, `ascribe config show`, `ascribe completions`, `ascribe man`.
+//! `ascribe doctor`, `ascribe config show`, `ascribe config history`, `ascribe completions`, `ascribe man`.
 
+use ascribe_model::{ConfigEntry, SettingChange};
 use clap::{Args, CommandFactory as _, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
@@ -9,7 +10,7 @@ use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::{Arguments, Asked, Output, csv};
 use crate::clock;
-use crate::ops::{self, Finding, Origin, Setting, SettingsError, State};
+use crate::ops::{self, Change, ConfiguredError, Finding, Origin, Setting, SettingsError, State};
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]
@@ -26,6 +27,8 @@ enum ConfigCommand {
         #[arg(long)]
         origin: bool,
     },
+    /// What was configured when: every change that the ledger recorded
+    History,
 }
 
 /// Arguments of `completions`.
@@ -121,7 +124,73 @@ fn doctor_text(findings: &[Finding], worst: State) -> String {
 }
 
 pub fn config(asked: &Asked<'_>, arguments: &ConfigArguments) -> Result<Exit, Failure> {
-    let ConfigCommand::Show { origin } = arguments.command;
+    match arguments.command {
+        ConfigCommand::Show { origin } => config_show(asked, origin),
+        ConfigCommand::History => config_history(asked),
+    }
+}
+
+fn config_history(asked: &Asked<'_>) -> Result<Exit, Failure> {
+    let history = ops::config_history(asked.evidence)?;
+    let value = |change: &Change| json!({ "leaf": change.leaf, "at": change.at, "entry": change.entry });
+    let text = match asked.output {
+        Output::Table => history.iter().map(change_text).collect::<Vec<_>>().concat(),
+        Output::Json => {
+            let changes: Vec<_> = history.iter().map(value).collect();
+            let whole = asked.beside(json!({ "schema": "ascribe/config-history/v1", "changes": changes }));
+            format!("{whole:#}\n")
+        }
+        Output::Jsonl => {
+            history.iter().map(|change| format!("{}\n", value(change))).collect::<Vec<_>>().concat()
+        }
+        Output::Csv => {
+            let rows = history.iter().flat_map(change_rows).collect::<Vec<_>>();
+            csv::table(&["leaf", "at", "by", "config", "name", "old", "new"], &rows)
+        }
+    };
+    let nothing = "Nothing is recorded yet: the first run that writes records what is configured.\n";
+    print(if text.is_empty() { nothing } else { &text })?;
+    Ok(Exit::Yes)
+}
+
+/// One recorded change: a line, and one more for each value that is not what it was.
+fn change_text(change: &Change) -> String {
+    let what = change.entry.name().replace('_', " ");
+    let mut out = format!("{}  entry {}: {what}", change.at, change.leaf);
+    match &change.entry {
+        ConfigEntry::Settings { by, changed, .. } => {
+            out.push_str(&format!(", by {}\n", line(by, 100)));
+            for SettingChange { name, old, new } in changed {
+                let shown = |value: &Option<String>| {
+                    value.as_deref().map_or_else(|| "(not set)".to_owned(), |value| line(value, 200))
+                };
+                out.push_str(&format!("  {:<32}{} -> {}\n", line(name, 100), shown(old), shown(new)));
+            }
+        }
+        other => out.push_str(&format!(" {}\n", line(other.version(), 100))),
+    }
+    out
+}
+
+fn change_rows(change: &Change) -> Vec<Vec<String>> {
+    let row = |by: &str, name: &str, old: &str, new: &str| {
+        let (leaf, at) = (change.leaf.to_string(), change.at.to_string());
+        let config = change.entry.name().to_owned();
+        vec![leaf, at, by.to_owned(), config, name.to_owned(), old.to_owned(), new.to_owned()]
+    };
+    match &change.entry {
+        ConfigEntry::Settings { by, changed, .. } => changed
+            .iter()
+            .map(|one| {
+                let value = |value: &Option<String>| value.clone().unwrap_or_default();
+                row(by, &one.name, &value(&one.old), &value(&one.new))
+            })
+            .collect(),
+        other => vec![row("", "", "", other.version())],
+    }
+}
+
+fn config_show(asked: &Asked<'_>, origin: bool) -> Result<Exit, Failure> {
     let mut settings = vec![
         Setting {
             name: "evidence",
@@ -209,6 +278,13 @@ pub fn man(arguments: &ManArguments) -> Result<Exit, Failure> {
         .map_err(|error| Failure::unusable(error, "this is a defect of the program"))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Yes)
+}
+
+impl From<ConfiguredError> for Failure {
+    fn from(error: ConfiguredError) -> Self {
+        let hint = error.hint();
+        Self::unusable(error, hint)
+    }
 }
 
 impl From<SettingsError> for Failure {

@@ -9,8 +9,9 @@ use super::checkpoints::{self, CompareArguments, ConsistencyArguments, ServeArgu
 use super::escape::brief;
 use super::messages::{Exit, Failure, print};
 use super::rows::{Rows, aligned};
+use super::signing_keys::RotateArguments;
 use super::upkeep::form;
-use super::{Asked, Output, csv};
+use super::{Asked, Output, csv, signing_keys};
 use crate::ops::{
     self, ProveError, ProveRequest, ProvenName, ProvenRange, ProvenValue, Recompute, Recomputed, SealError,
     SealWhat, Seals,
@@ -41,6 +42,10 @@ enum LedgerCommand {
     Consistency(ConsistencyArguments),
     /// Serve checkpoint, tiles and envelopes by HTTP, for readers, mirrors and auditors; no record and no salt
     Serve(ServeArguments),
+    /// The keys that sign the ledger, in the order in which they followed each other
+    Keys,
+    /// Make a new signing key, to which the old one hands over in an entry that both sign
+    RotateKey(RotateArguments),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +79,8 @@ pub fn ledger(asked: &Asked<'_>, arguments: &LedgerArguments) -> Result<Exit, Fa
         LedgerCommand::Compare(arguments) => checkpoints::compare(asked, arguments),
         LedgerCommand::Consistency(arguments) => checkpoints::consistent(asked, arguments),
         LedgerCommand::Serve(arguments) => checkpoints::serve(asked, arguments),
+        LedgerCommand::Keys => signing_keys::keys(asked),
+        LedgerCommand::RotateKey(arguments) => signing_keys::rotate_key(asked, arguments),
     }
 }
 

@@ -15,11 +15,13 @@ mod ledger;
 mod lifecycle_text;
 mod messages;
 mod policy;
+mod pulse;
 mod questions;
 mod recording;
 mod redactions;
 mod rows;
 mod session_text;
+mod signing_keys;
 mod skew;
 mod timeline_text;
 mod timing;
@@ -115,7 +117,9 @@ pub enum Command {
     Redactions(redactions::RedactionsArguments),
     /// How the clocks of streams stand to each other: what the records show, and what joins use
     Skew(skew::SkewArguments),
-    /// Matters of the ledger itself: seal ranges of it, prove that no entry of a name is left out
+    /// Record what is due: a sign of life of an idle ledger, streams that fell silent or speak again, a clock that jumped
+    Pulse(pulse::PulseArguments),
+    /// Matters of the ledger itself: who signs it; seal ranges of it, prove that no entry of a name is left out
     Ledger(ledger::LedgerArguments),
     /// Check the whole ledger again and say what was checked
     Verify,
@@ -182,6 +186,7 @@ fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
         Command::Policy(policy) => policy::policy(asked, policy),
         Command::Redactions(redactions) => redactions::redactions(asked, redactions),
         Command::Skew(skew) => skew::skew(asked, skew),
+        Command::Pulse(arguments) => pulse::pulse(asked, arguments),
         Command::Ledger(ledger) => ledger::ledger(asked, ledger),
         Command::Verify => upkeep::verify(asked),
         Command::Witness(arguments) => witness::witness(asked, arguments),

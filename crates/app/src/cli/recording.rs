@@ -21,9 +21,11 @@ use crate::clock;
 use crate::workspace::Workspace;
 
 /// Commands that are not recorded as accesses, each with the reason. All others are.
-pub const EXEMPT: [(&str, &str); 10] = [
+pub const EXEMPT: [(&str, &str); 12] = [
     ("init", "makes the folder; there is no evidence in it yet"),
     ("ingest", "is in the ledger of the evidence itself, with everything that it took in"),
+    ("pulse", "is in the ledger of the evidence itself, and shows nothing of it"),
+    ("ledger rotate-key", "is in the ledger of the evidence itself, with who did it and why"),
     ("policy check", "reads a policy and samples, no evidence"),
     ("config show", "shows settings, no evidence"),
     ("completions", "shows no evidence"),

@@ -71,7 +71,8 @@ pub fn rows(timeline: &TimelineDetail) -> Rows {
             cells.extend([String::new(), String::new(), spot.stream.clone().unwrap_or_default()]);
             cells.extend([spot.what.clone(), word(&spot.kind)]);
             cells.extend(std::iter::repeat_n(String::new(), 7));
-            cells.push(spot.event.map_or_else(String::new, |event| event.to_string()));
+            let event = spot.event.map(|event| event.to_string());
+            cells.push(event.or_else(|| spot.entry.clone()).unwrap_or_default());
             cells
         }
     });

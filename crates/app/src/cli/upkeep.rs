@@ -10,6 +10,7 @@ use serde_json::json;
 use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::{Asked, Output, csv};
+use crate::causes::with_causes;
 use crate::ops::{self, AccessState, StoreState, UpkeepError, WitnessingError};
 
 /// Problems that are shown one by one; all are in the JSON.
@@ -53,7 +54,7 @@ pub fn init(asked: &Asked<'_>, arguments: &InitArguments) -> Result<Exit, Failur
 pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
     let verified = ops::verify(asked.evidence)?;
     let report = &verified.report;
-    let valid = report.is_clean();
+    let valid = verified.is_valid();
     let size = report.checkpoint.as_ref().map_or(0, ascribe_ledger::SignedCheckpoint::size);
     let root = report.checkpoint.as_ref().map(|checkpoint| checkpoint.root().to_string()).unwrap_or_default();
     let store = match &verified.store {
@@ -76,8 +77,7 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         ("uncommitted", counts.entries_uncommitted),
         ("unacknowledged_bytes", counts.unacknowledged_bytes),
     ];
-    let kinds: BTreeMap<&str, u64> =
-        counts.entries.iter().map(|(kind, count)| (kind.name(), *count)).collect();
+    let kinds: BTreeMap<_, _> = counts.entries.iter().map(|(kind, count)| (kind.name(), *count)).collect();
     let listed: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let mut rows = vec![
         ("verdict", if valid { "valid" } else { "INVALID" }.to_owned()),
@@ -87,10 +87,15 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
     rows.extend(checked[1..].iter().map(|(what, count)| (*what, count.to_string())));
     let witnessed = witnessed_text(verified.witnessed.as_ref());
     rows.extend(witnessed.as_ref().map(|witnessed| ("witnessed", witnessed.clone())));
+    let keys = keys_words(&verified.keys);
+    rows.push(("keys", keys.clone()));
     rows.push(("store", format!("{store} (derived; not part of the verdict)")));
     let (access, access_value) = access_words(&verified.access);
     rows.push(("access ledger", access));
-    let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+    let mut problems: Vec<String> = report.problems.iter().map(problem_text).collect();
+    if verified.keys.is_err() {
+        problems.push(format!("keys: {keys}"));
+    }
     let value = json!({
         "schema": "ascribe/verify/v1",
         "valid": valid,
@@ -101,20 +106,28 @@ pub fn verify(asked: &Asked<'_>) -> Result<Exit, Failure> {
         "checked": checked.iter().copied().collect::<BTreeMap<_, _>>(),
         "problems": problems,
         "problems_unlisted": report.problems_unlisted,
+        "keys": keys,
         "store": store,
         "witnessed": verified.witnessed.as_ref().ok().copied().flatten(),
         "access": access_value,
     });
-    let mut more = String::new();
-    more.push_str(&problems_text("PROBLEMS", &problems));
+    let mut more = problems_text("PROBLEMS", &problems);
     if let AccessState::Checked { report, .. } = &verified.access {
-        let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+        let problems: Vec<String> = report.problems.iter().map(problem_text).collect();
         more.push_str(&problems_text("PROBLEMS OF THE ACCESS LEDGER", &problems));
     }
     asked.told.results(counts.entries.values().sum(), Some(size));
     asked.told.verdict(if valid { "valid" } else { "invalid" });
     print(&form(asked, &rows, &value, &more))?;
     Ok(if valid && verified.access.is_good() { Exit::Yes } else { Exit::No })
+}
+
+fn keys_words(keys: &Result<usize, ops::KeysError>) -> String {
+    match keys {
+        Ok(1) => "one key signs, and none before it".to_owned(),
+        Ok(count) => format!("{count} keys, each of which handed over to the next"),
+        Err(error) => with_causes(error),
+    }
 }
 
 fn problems_text(title: &str, problems: &[String]) -> String {
@@ -143,7 +156,7 @@ fn access_words(access: &AccessState) -> (String, serde_json::Value) {
             let size = report.checkpoint.as_ref().map_or(0, ascribe_ledger::SignedCheckpoint::size);
             let root = report.checkpoint.as_ref().map(|checkpoint| checkpoint.root().to_string());
             let word = if valid { "valid" } else { "INVALID" };
-            let problems: Vec<String> = report.problems.iter().map(with_causes).collect();
+            let problems: Vec<String> = report.problems.iter().map(problem_text).collect();
             let value = json!({
                 "valid": valid,
                 "size": size,
@@ -192,7 +205,7 @@ pub fn compact(asked: &Asked<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Yes)
 }
 
-fn with_causes(problem: &ascribe_ledger::Problem) -> String {
+fn problem_text(problem: &ascribe_ledger::Problem) -> String {
     let mut text = problem.to_string();
     let mut cause = problem.source().and_then(Error::source);
     while let Some(error) = cause {

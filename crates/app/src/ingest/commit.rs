@@ -10,10 +10,12 @@ use ascribe_sources::RejectReason;
 use ascribe_store::{Outlines, RANGE, Store};
 
 use super::InputObject;
+use super::fold::pulse_mark;
 use super::piece::{Batch, Buffers, Content, Folded, Message, ObjectStart, Piece, withheld_values};
 use super::pipeline::{IngestError, Plan};
 use super::report::IngestReport;
 use crate::capture::SealedWriter;
+use crate::pulse::{Due, Last, Receipts};
 
 /// Bytes that one group commit gathers before it is written and synced.
 const GROUP_BYTES: usize = 1024 * 1024;
@@ -52,6 +54,7 @@ pub struct Committer<'a> {
     sealed: Option<SealedWriter>,
     streams: BTreeMap<StreamEntry, u64>,
     group: Group,
+    receipts: Receipts,
 }
 
 /// Where everything is written that cannot be derived again.
@@ -60,6 +63,8 @@ pub struct Ground {
     pub ledger: Ledger,
     /// Takes sealed values, where the policy has any.
     pub sealed: Option<SealedWriter>,
+    /// The end of the ledger, as far as time goes.
+    pub last: Option<Last>,
 }
 
 /// Entries that are written together.
@@ -93,7 +98,7 @@ struct Current {
 
 impl<'a> Committer<'a> {
     pub fn new(
-        Ground { ledger, sealed }: Ground,
+        Ground { ledger, sealed, last }: Ground,
         known_streams: &'a Store,
         plan: &'a Plan<'a>,
         folder: SyncSender<ToStore>,
@@ -101,11 +106,16 @@ impl<'a> Committer<'a> {
     ) -> Self {
         let report = IngestReport { schema: "ascribe/ingest/v1", ..IngestReport::default() };
         let (streams, group) = (BTreeMap::new(), Group::default());
-        Self { ledger, known_streams, plan, folder, buffers, report, sealed, streams, group }
+        let receipts = Receipts::after(last);
+        Self { ledger, known_streams, plan, folder, buffers, report, sealed, streams, group, receipts }
     }
 
     /// Records what the operator configured anew. It is in force for all that follows.
     pub fn record_configs(&mut self) -> Result<(), IngestError> {
+        // Nothing is in the group yet: what follows goes by the clock, whatever it says.
+        if let Some(jump) = self.receipts.jump((self.plan.clock)()) {
+            self.record_jump(&jump)?;
+        }
         for config in self.plan.configs {
             let bytes = serde_json::to_vec(config).map_err(IngestError::Form)?;
             self.make(Kind::Config, None, bytes, Folded::Config(config.name()));
@@ -277,8 +287,26 @@ impl<'a> Committer<'a> {
         if self.group.entries.is_empty() {
             return Ok(());
         }
+        let now = (self.plan.clock)();
+        let received_at = self.receipts.hold(now);
+        self.flush_at(received_at)?;
+        // The clock jumped while the group gathered: it has the time of the entry before it, and the next says why.
+        if let Some(jump) = self.receipts.jump(now) {
+            self.record_jump(&jump)?;
+        }
+        Ok(())
+    }
+
+    /// Appends an entry of its own that says that the clock jumped.
+    fn record_jump(&mut self, jump: &Due) -> Result<(), IngestError> {
+        let bytes = serde_json::to_vec(&jump.entry).map_err(IngestError::Form)?;
+        let folded = pulse_mark(&jump.entry, None);
+        self.make(Kind::Heartbeat, None, bytes, folded);
+        self.flush_at(jump.received_at)
+    }
+
+    fn flush_at(&mut self, received_at: Timestamp) -> Result<(), IngestError> {
         let group = std::mem::take(&mut self.group);
-        let received_at = (self.plan.clock)();
         let before = self.ledger.size();
         self.seal(&group)?;
         self.append(&group, received_at)?;

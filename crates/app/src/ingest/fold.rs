@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use ascribe_ledger::{Kind, Reader};
-use ascribe_model::{ConfigEntry, ObjectEntry, RejectHeader, StreamEntry, Timestamp};
+use ascribe_model::{ConfigEntry, KeyEntry, ObjectEntry, PulseEntry, RejectHeader, StreamEntry, Timestamp};
 use ascribe_sources::{CapturedReader, Context};
 use ascribe_store::{
-    Config, Entry, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting, Store,
-    Stream, WithheldValues,
+    Config, Entry, Mark, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting,
+    Store, Stream, WithheldValues,
 };
 
 use super::piece::{Folded, WithheldValue, withheld_values};
@@ -201,6 +201,14 @@ impl Rereader {
                 Err(_) => Folded::Other,
             },
             Kind::IndexRoot => Folded::IndexRoot,
+            Kind::Heartbeat => match serde_json::from_slice::<PulseEntry>(captured) {
+                Ok(pulse) => pulse_mark(&pulse, envelope.stream),
+                Err(_) => Folded::Other,
+            },
+            Kind::Key => match serde_json::from_slice::<KeyEntry>(captured) {
+                Ok(key) => Folded::Mark("ascribe.signing_key", vec![key.name().to_owned()]),
+                Err(_) => Folded::Other,
+            },
             _ => Folded::Other,
         })
     }
@@ -250,6 +258,23 @@ impl Rereader {
     }
 }
 
+/// Where a sign of life is found: those of a stream together and by its leaf, the others by what they are.
+pub(super) fn pulse_mark(pulse: &PulseEntry, stream: Option<u64>) -> Folded {
+    let names = match stream {
+        Some(stream) => vec![SILENCES_MARK.to_owned(), stream_mark(stream)],
+        None => vec![pulse.name().to_owned()],
+    };
+    Folded::Mark("ascribe.pulse", names)
+}
+
+/// The name under which the silences of all streams are found.
+pub const SILENCES_MARK: &str = "silence";
+
+/// The name under which the silences of a stream are found.
+pub fn stream_mark(stream: u64) -> String {
+    format!("stream {stream}")
+}
+
 fn reject_reason(captured: &[u8]) -> String {
     let line = captured.split(|&byte| byte == b'\n').next().unwrap_or_default();
     serde_json::from_slice::<RejectHeader>(line).map_or_else(|_| "unknown".to_owned(), |header| header.reason)
@@ -294,6 +319,7 @@ fn push<'b>(
         }),
         Folded::Config(name) => Entry::Config(Config { leaf, name }),
         Folded::IndexRoot => Entry::IndexRoot { leaf },
+        Folded::Mark(kind, names) => Entry::Mark(Mark { leaf, kind, names }),
         Folded::Other => Entry::Other { leaf },
     };
     builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })?;

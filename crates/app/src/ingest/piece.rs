@@ -256,6 +256,8 @@ pub enum Folded {
     Config(&'static str),
     /// The root of a completeness index.
     IndexRoot,
+    /// The ledger speaks of itself: kind and values of the keys under which that is found.
+    Mark(&'static str, Vec<String>),
     /// An entry of which the store keeps nothing.
     Other,
 }

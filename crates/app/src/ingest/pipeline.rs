@@ -19,6 +19,7 @@ use super::report::IngestReport;
 use super::worker::{Reads, Stopped, read_object};
 use super::{InputObject, catch_up};
 use crate::capture::{Capture, SealedWriter, WriteSealedError};
+use crate::pulse::Last;
 
 /// Messages that wait for the committer, for one object. A batch is about 1 MiB and its events as much again.
 const MESSAGES_WAITING: usize = 4;
@@ -55,6 +56,8 @@ pub struct Destination {
     pub before: Store,
     /// Takes sealed values, where the policy has any.
     pub sealed: Option<SealedWriter>,
+    /// The end of the ledger, as far as time goes.
+    pub last: Option<Last>,
 }
 
 /// An ingest stopped. Everything acknowledged is on disk; running it again goes on from there.
@@ -94,7 +97,7 @@ pub enum IngestError {
 
 /// Runs the plan into the destination.
 pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, IngestError> {
-    let Destination { ledger, store, reader, before, sealed } = destination;
+    let Destination { ledger, store, reader, before, sealed, last } = destination;
     let known = |digest: &str| known_object(&before, &reader, digest);
     let buffers = Buffers::default();
     let context = Context { scope: plan.scope };
@@ -109,7 +112,8 @@ pub fn run(plan: &Plan<'_>, destination: Destination) -> Result<IngestReport, In
         for _ in 0..plan.workers.get() {
             scope.spawn(|| work(&next, &reads));
         }
-        let mut committer = Committer::new(Ground { ledger, sealed }, &before, plan, folder_in, &buffers);
+        let mut committer =
+            Committer::new(Ground { ledger, sealed, last }, &before, plan, folder_in, &buffers);
         let outcome = commit(&mut committer, plan.objects.iter(), &order_out);
         // Workers that wait for a place in a queue see that nobody takes messages any more.
         drop(order_out);

@@ -33,10 +33,14 @@ pub fn recorded_config(
     reader: &Reader,
     name: &str,
 ) -> Result<Option<ConfigEntry>, ConfigReadError> {
+    config_leaves(store, name)?.last().map(|&leaf| config_at(reader, leaf)).transpose()
+}
+
+/// Where something was configured under a name, in the order of the ledger.
+pub fn config_leaves(store: &Store, name: &str) -> Result<Vec<u64>, ConfigReadError> {
     let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: name.to_owned() };
     // Few: one for each time that the operator changed something.
-    let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
-    leaves.leaves.last().map(|&leaf| config_at(reader, leaf)).transpose()
+    Ok(store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?.leaves)
 }
 
 /// Everything that was configured under a name, each with the time at which the ledger received it, in its order.
@@ -56,10 +60,8 @@ pub fn configs(
 
 /// The facts about clocks that the operator froze, in the order of the ledger.
 pub fn frozen_clocks(store: &Store, reader: &Reader) -> Result<Vec<SkewFact>, ConfigReadError> {
-    let key = KeyRef { kind: CONFIG_KIND, scope: String::new(), value: ConfigEntry::SKEW.to_owned() };
-    let leaves = store.leaves(&key, &[Role::Native], None, usize::MAX).map_err(ConfigReadError::Store)?;
     let mut frozen = Vec::new();
-    for leaf in leaves.leaves {
+    for leaf in config_leaves(store, ConfigEntry::SKEW)? {
         if let ConfigEntry::Skew { facts, .. } = config_at(reader, leaf)? {
             frozen.extend(facts);
         }

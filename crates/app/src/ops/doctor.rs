@@ -12,6 +12,7 @@ use ascribe_model::{SourceRef, Timestamp};
 use ascribe_store::Store;
 
 use super::access::{count_waiting, hold};
+use super::keys::{KeysError, key_line};
 use super::seal_key::{destroyed_keys, refuse_destroyed, seal_key_id};
 use super::upkeep::parser_versions;
 use super::witnessing::witnessed_size;
@@ -92,6 +93,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
         Some(reader) => {
             findings.push(look.clock(&reader));
             findings.extend(look.seal_key(&reader));
+            findings.push(look.successions(&reader));
             findings.extend(look.store(&reader));
         }
         None => findings.push(Finding {
@@ -319,6 +321,32 @@ impl Look<'_> {
             );
         }
         good("clock", format!("it says {}; the last entry was received at {received}", self.now))
+    }
+
+    /// Whether the keys that signed follow each other and end in the one in use.
+    fn successions(&self, reader: &Reader) -> Finding {
+        const WHAT: &str = "signing keys";
+        if self.root.join("keys/next.key").exists() {
+            let why = "a key hands over to another, and was stopped on the way".to_owned();
+            return advice(WHAT, why, self.command("sources"));
+        }
+        let Ok(store) = Store::open(&self.workspace.store_path()) else {
+            return unknown(WHAT, "they are looked up in the store, which does not open".to_owned());
+        };
+        if store.folded() < reader.size() {
+            let why = "they are looked up in the store, which is behind the ledger".to_owned();
+            return advice(WHAT, why, self.command("sources"));
+        }
+        let used = self.workspace.verifier_key().map_err(KeysError::from);
+        let line = used.and_then(|used| key_line(&store, reader, &used));
+        match line {
+            Ok(line) if line.links().is_empty() => good(WHAT, "one key signs, and none before it".to_owned()),
+            Ok(line) => {
+                let keys = line.keys().count();
+                good(WHAT, format!("{keys} keys signed, each of which handed over to the next"))
+            }
+            Err(error) => broken(WHAT, with_causes(&error), error.hint().to_owned()),
+        }
     }
 
     fn store(&self, reader: &Reader) -> Vec<Finding> {

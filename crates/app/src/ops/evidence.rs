@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::skew::Frozen;
-use ascribe_assess::{Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, is_on_sets};
+use ascribe_assess::{
+    Evidence, EvidenceError, Losses, Page, Period, Silence, Tally, TimePage, Wanted, is_on_sets,
+};
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
     Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan,
@@ -16,7 +18,9 @@ use ascribe_model::{
 use ascribe_store::{ON_SET, Store};
 
 use super::config::{ConfigReadError, frozen_clocks};
+use super::keys::{KeysError, finish_rotation};
 use super::pages::Pages;
+use super::streams::all_silences;
 use super::upkeep::parser_versions;
 use crate::ingest::{CatchUpError, Rereader, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -81,6 +85,9 @@ pub enum OpenError {
     /// What the operator configured cannot be looked up.
     #[error("cannot look up what was configured")]
     Config(#[source] ConfigReadError),
+    /// A rotation of the signing key that was under way cannot be finished.
+    #[error("cannot finish the rotation of the signing key that was under way")]
+    Rotation(#[source] Box<KeysError>),
 }
 
 impl OpenEvidence {
@@ -278,6 +285,11 @@ impl Evidence for OpenEvidence {
         Losses { rejects, unfinished: opened.saturating_sub(closed) }
     }
 
+    fn silences(&self) -> Result<Vec<Silence>, EvidenceError> {
+        let recorded = all_silences(&self.store, &self.reader).map_err(failed)?;
+        Ok(recorded.into_iter().map(|(silence, _)| silence).collect())
+    }
+
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
         let found = self.store.find(value).map_err(failed)?.into_iter();
         let of_events = found.filter(|found| ![NAME_KIND, HINT_KIND].contains(&found.key.kind.name()));
@@ -328,6 +340,7 @@ impl OpenError {
             Self::Refused(_) => {
                 "nothing was changed; compare both states, and `ascribe verify` lists what else is wrong"
             }
+            Self::Rotation(error) => error.hint(),
             Self::Ledger(_) | Self::Config(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"
             }
@@ -347,14 +360,18 @@ fn commit_rest(workspace: &Workspace) -> Result<(), OpenError> {
     use ascribe_ledger::OpenError as Refusal;
     let Ok(key) = workspace.signing_key() else { return Ok(()) };
     match Ledger::open(&workspace.ledger_paths(), key) {
-        Ok(_) | Err(Refusal::Lock(_)) => Ok(()),
+        Ok((mut ledger, _)) => match finish_rotation(workspace, &mut ledger) {
+            Err(error) if is_about_rights(&error) => Ok(()),
+            outcome => outcome.map_err(|error| OpenError::Rotation(Box::new(error))),
+        },
+        Err(Refusal::Lock(_)) => Ok(()),
         Err(refusal) if is_about_rights(&refusal) => Ok(()),
         Err(refusal) => Err(OpenError::Refused(Box::new(refusal))),
     }
 }
 
 /// Whether the system did not let the ledger be written, which a question does not need.
-fn is_about_rights(refusal: &ascribe_ledger::OpenError) -> bool {
+fn is_about_rights(refusal: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(refusal);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {

@@ -18,12 +18,13 @@ use ascribe_bundle::{
     Earlier, EntryPart, Manifest, Opened, Parser, RederiveError, Report, Sealed, Signed, Verdict, Why,
     WriteError, check,
 };
-use ascribe_ledger::{ReadError, SignedCheckpoint};
+use ascribe_ledger::{KeyLine, ReadError, SignedCheckpoint};
 use ascribe_model::{Answer, Event, KeyKind, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, Timestamp};
 
 use super::OpenEvidence;
 use super::completeness::{Shown, shown};
 use super::evidence::OpenError;
+use super::keys::{KeysError, key_line, succession_leaves};
 use super::questions::{QuestionError, finished, question};
 use super::redactions::{RedactionError, open_sealed};
 use super::sealed_ranges::RangeError;
@@ -135,6 +136,9 @@ pub enum ExportError {
         /// How many.
         count: u64,
     },
+    /// The line of signing keys does not hold.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Ledger(#[from] ascribe_ledger::ReadError),
@@ -238,7 +242,9 @@ pub fn export(root: &Path, request: &ExportRequest<'_>) -> Result<Exported, Expo
     selected.add_context(&evidence)?;
     selected.leaves.extend(shown.roots.iter().map(|leaf| (*leaf, Why::Context)));
     let disclosures = disclosures(root, &evidence, request, &selected)?;
-    let earlier = request.earlier.map(|path| earlier(&evidence, &key, path)).transpose()?;
+    selected.add_keys(&evidence)?;
+    let line = key_line(&evidence.store, &evidence.reader, &key)?;
+    let earlier = request.earlier.map(|path| earlier(&evidence, &line, path)).transpose()?;
     let plan = Plan {
         evidence: &evidence,
         signed: Signed { key: key.to_string(), note: evidence.reader.checkpoint().note().to_owned() },
@@ -326,6 +332,12 @@ impl Selected {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The entries in which signing keys handed over: whoever holds an older key follows them.
+    fn add_keys(&mut self, evidence: &OpenEvidence) -> Result<(), ExportError> {
+        self.leaves.extend(succession_leaves(&evidence.store)?.into_iter().map(|leaf| (leaf, Why::Context)));
         Ok(())
     }
 
@@ -512,15 +524,18 @@ fn manifest(
     }
 }
 
-fn earlier(
-    evidence: &OpenEvidence,
-    key: &ascribe_ledger::VerifierKey,
-    path: &Path,
-) -> Result<Earlier, ExportError> {
+fn earlier(evidence: &OpenEvidence, line: &KeyLine, path: &Path) -> Result<Earlier, ExportError> {
     let note =
         std::fs::read(path).map_err(|source| ExportError::EarlierFile { path: path_text(path), source })?;
-    let kept = SignedCheckpoint::open(&note, key)
-        .map_err(|source| ExportError::EarlierRefused { path: path_text(path), source })?;
+    // The last key first: where none fits, its refusal is the one to show.
+    let mut opened = SignedCheckpoint::open(&note, line.current());
+    for key in line.keys() {
+        match SignedCheckpoint::open(&note, key) {
+            Ok(kept) if line.may_sign(key, kept.size()) => opened = Ok(kept),
+            _ => {}
+        }
+    }
+    let kept = opened.map_err(|source| ExportError::EarlierRefused { path: path_text(path), source })?;
     let size = evidence.reader.size();
     if kept.size() == 0 || kept.size() > size {
         return Err(ExportError::EarlierSize { path: path_text(path), found: kept.size(), size });
@@ -657,6 +672,7 @@ impl ExportError {
             Self::Unfolded { .. } => {
                 "wait for the ingest that runs to end; check that the folder can be written".to_owned()
             }
+            Self::Keys(error) => error.hint().to_owned(),
             Self::Ledger(_) => "`ascribe verify` lists everything that is damaged or missing".to_owned(),
             Self::Store(_) => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger".to_owned()

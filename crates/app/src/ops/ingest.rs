@@ -3,16 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use ascribe_ledger::{Ledger, Reader, Recovery};
-use ascribe_model::ConfigEntry;
+use ascribe_ledger::{Ledger, Recovery};
 use ascribe_store::Store;
 
-use super::config::{ConfigReadError, recorded_config};
+use super::config::ConfigReadError;
+use super::configured::{ConfiguredError, changed_configs};
+use super::keys::{KeysError, finish_rotation};
 use super::seal_key::{KeyDestroyed, destroyed_keys, refuse_destroyed, seal_key_id};
 use super::upkeep::parser_versions;
+use super::writing::last_of;
 use crate::capture::{Capture, CaptureError};
 use crate::clock;
-use crate::enrichment::EnrichmentError;
 use crate::ingest::{
     CatchUpError, Destination, FindError, FoundObjects, IngestError, IngestReport, Plan, Progress, catch_up,
     find_objects, run,
@@ -59,18 +60,24 @@ pub enum IngestFailure {
     /// The key that the policy would seal with was destroyed.
     #[error("the capture policy cannot seal values")]
     Destroyed(#[from] KeyDestroyed),
-    /// What the operator asserts cannot be read.
-    #[error(transparent)]
-    Enrichment(#[from] EnrichmentError),
-    /// The ledger cannot be opened for writing.
-    #[error("cannot open the ledger for writing")]
-    Ledger(#[source] Box<ascribe_ledger::OpenError>),
-    /// The ledger cannot be read.
-    #[error("cannot read the ledger")]
-    Read(#[source] ascribe_ledger::ReadError),
     /// What was configured before cannot be looked up.
     #[error("cannot look up what was configured before")]
     Config(#[source] ConfigReadError),
+    /// The ledger cannot be opened for writing.
+    #[error("cannot open the ledger for writing")]
+    Ledger(#[source] Box<ascribe_ledger::OpenError>),
+    /// The signing key handed over to another while the ledger was being opened.
+    #[error("the signing key was replaced at this very moment")]
+    OtherKey,
+    /// The ledger cannot be read.
+    #[error("cannot read the ledger")]
+    Read(#[source] ascribe_ledger::ReadError),
+    /// What is configured cannot be told, or not what was before.
+    #[error(transparent)]
+    Configured(Box<ConfiguredError>),
+    /// A rotation of the signing key that was under way cannot be finished.
+    #[error("cannot finish the rotation of the signing key that was under way")]
+    Rotation(#[source] Box<KeysError>),
     /// The store cannot be opened.
     #[error("cannot open the store")]
     Store(#[source] ascribe_store::OpenError),
@@ -92,7 +99,6 @@ pub enum IngestFailure {
 pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, IngestFailure> {
     let workspace = Workspace::open(root)?;
     let capture = Capture::open(root)?;
-    let enrichment = workspace.enrichment()?;
     let FoundObjects { objects, problems } = find_objects(request.paths);
     if objects.is_empty() {
         return Err(IngestFailure::Nothing { problems });
@@ -111,7 +117,9 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
     {
         refuse_destroyed(&destroyed_keys(&store, &reader).map_err(IngestFailure::Config)?, &key)?;
     }
-    let configs = changed(&store, &reader, [capture.entry(), enrichment.entry()])?;
+    let configs = changed_configs(&workspace, &store, &reader)
+        .map_err(|error| IngestFailure::Configured(Box::new(error)))?;
+    let last = last_of(&reader).map_err(IngestFailure::Read)?;
     let before = Store::open(&workspace.store_path()).map_err(IngestFailure::Store)?;
     let plan = Plan {
         objects: &objects,
@@ -126,38 +134,30 @@ pub fn ingest(root: &Path, request: &IngestRequest<'_>) -> Result<Ingested, Inge
         .progress
         .planned(objects.len() as u64, objects.iter().filter_map(crate::ingest::InputObject::bytes).sum());
     let sealed = capture.sealed_writer(root);
-    let destination = Destination { ledger, store, reader, before, sealed };
+    let destination = Destination { ledger, store, reader, before, sealed, last };
     let report = run(&plan, destination).map_err(IngestFailure::Run)?;
     Ok(Ingested { report, recovery, problems })
-}
-
-/// Those of `current` that are not what the ledger recorded last. What was never configured needs no entry.
-fn changed(
-    store: &Store,
-    reader: &Reader,
-    current: impl IntoIterator<Item = ConfigEntry>,
-) -> Result<Vec<ConfigEntry>, IngestFailure> {
-    let mut changed = Vec::new();
-    for config in current {
-        let recorded = recorded_config(store, reader, config.name()).map_err(IngestFailure::Config)?;
-        let version = recorded.as_ref().map_or(ConfigEntry::NONE, ConfigEntry::version);
-        if version != config.version() {
-            changed.push(config);
-        }
-    }
-    Ok(changed)
 }
 
 /// Opens the ledger for writing. A question holds its lock for a moment only, so that moment is waited for.
 pub(super) fn open_ledger(workspace: &Workspace) -> Result<(Ledger, Recovery), IngestFailure> {
     let attempt = || {
         let key = workspace.signing_key()?;
-        Ledger::open(&workspace.ledger_paths(), key).map_err(|error| IngestFailure::Ledger(Box::new(error)))
+        let opened = Ledger::open(&workspace.ledger_paths(), key.clone());
+        let (mut ledger, recovery) = opened.map_err(|error| IngestFailure::Ledger(Box::new(error)))?;
+        finish_rotation(workspace, &mut ledger).map_err(|error| IngestFailure::Rotation(Box::new(error)))?;
+        // While this waited for the lock, the key may have handed over; it must not sign any more.
+        if *ledger.key().verifier() == *workspace.signing_key()?.verifier() {
+            Ok((ledger, recovery))
+        } else {
+            Err(IngestFailure::OtherKey)
+        }
     };
-    patiently(
-        attempt,
-        |outcome| !matches!(outcome, Err(IngestFailure::Ledger(error)) if matches!(**error, ascribe_ledger::OpenError::Lock(_))),
-    )
+    patiently(attempt, |outcome| match outcome {
+        Err(IngestFailure::Ledger(error)) => !matches!(**error, ascribe_ledger::OpenError::Lock(_)),
+        Err(IngestFailure::OtherKey) => false,
+        _ => true,
+    })
 }
 
 impl IngestFailure {
@@ -170,7 +170,8 @@ impl IngestFailure {
             Self::Workspace(error) => error.hint(),
             Self::Capture(error) => error.hint(),
             Self::Destroyed(_) => KeyDestroyed::HINT,
-            Self::Enrichment(error) => error.hint(),
+            Self::Configured(error) => error.hint(),
+            Self::Rotation(error) => error.hint(),
             Self::Ledger(error) => match **error {
                 ascribe_ledger::OpenError::Lock(_) => {
                     "another `ascribe ingest` is writing; wait for it to end"
@@ -181,6 +182,7 @@ impl IngestFailure {
             Self::Store(_) | Self::CatchUp(_) | Self::OtherParsers => {
                 "the store is derived: `ascribe rebuild` makes it anew from the ledger"
             }
+            Self::OtherKey => "run the same command again",
             Self::Folding => {
                 "a question or a rebuild brings the store up to the ledger; try again in a moment"
             }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use ascribe_assess::{Direction, Evidence, EvidenceError, TimelineOptions};
 use ascribe_ledger::{Kind, OfflineProof};
 use ascribe_model::{
-    Answer, Basis, Body, Claim, Details, Event, EventId, EvidenceRef, Gap, KeyRef, Premise, ProofSide,
-    Question, RejectTally, ShowDetail, SourcesDetail, Verdict, Withheld,
+    Answer, Basis, Body, Claim, Details, EntryRef, EntryState, Event, EventId, EvidenceRef, Gap, KeyRef,
+    Premise, ProofSide, Question, RejectTally, ShowDetail, SourcesDetail, StreamPulse, TimelineRow, Verdict,
+    Withheld,
 };
 
 use base64::Engine as _;
@@ -17,7 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::asserted::{AssertedError, asserted};
 use super::evidence::{OpenError, OpenEvidence};
 use super::standing::Standing;
+use super::streams::{StreamReadError, all_silences, last_records, source_of, stream_at};
 use super::subject::{Resolved, Sought, resolve};
+use crate::pulse::PulseSettings;
 use crate::workspace::Workspace;
 
 /// A question cannot be answered at all. What the evidence does not decide is an answer, not an error.
@@ -38,6 +41,9 @@ pub enum QuestionError {
     /// What the operator asserts cannot be told.
     #[error(transparent)]
     Asserted(#[from] AssertedError),
+    /// When streams were last heard of cannot be told.
+    #[error("cannot tell when streams were last heard of")]
+    Streams(#[from] StreamReadError),
     /// The name stands for several things.
     #[error("`{text}` could be any of {}", listed(names))]
     Several {
@@ -179,7 +185,10 @@ pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
         scope,
         details: Details::Sources(Box::new(detail)),
     };
-    Ok(finished(&evidence, body))
+    let mut answer = finished(&evidence, body);
+    answer.proof.streams =
+        stream_pulses(&evidence, &Workspace::open(root).map_err(OpenError::from)?.settings().pulse)?;
+    Ok(answer)
 }
 
 impl QuestionError {
@@ -188,7 +197,7 @@ impl QuestionError {
         match self {
             Self::Open(error) => error.hint().to_owned(),
             Self::Asserted(error) => error.hint().to_owned(),
-            Self::Evidence(_) | Self::Ledger(_) => {
+            Self::Evidence(_) | Self::Ledger(_) | Self::Streams(_) => {
                 "no answer is given on what cannot be proven; `ascribe verify` lists everything that is altered or missing".to_owned()
             }
             Self::Store(_) => {
@@ -220,7 +229,9 @@ fn ask(
     };
     let workspace = Workspace::open(root).map_err(OpenError::from)?;
     let asserted = asserted(&workspace, &evidence, &body.details)?;
-    Ok(Answer { asserted, ..finished(&evidence, body) })
+    let mut answer = Answer { asserted, ..finished(&evidence, body) };
+    locate_entries(&evidence, &mut answer)?;
+    Ok(answer)
 }
 
 /// The event that `text` names by any of its ids or by its leaf; else names that come close.
@@ -390,8 +401,66 @@ pub(super) fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
         evidence: located.collect(),
         witnesses: standing.witnesses,
         time: standing.time,
+        entries: Vec::new(),
+        streams: Vec::new(),
     };
     Answer { schema: Answer::SCHEMA.to_owned(), body, proof, asserted: None }
+}
+
+/// Says where entries lie that the body cites and that are no events.
+fn locate_entries(evidence: &OpenEvidence, answer: &mut Answer) -> Result<(), StreamReadError> {
+    let Details::Timeline(timeline) = &answer.body.details else { return Ok(()) };
+    let cited: BTreeSet<&String> = timeline
+        .rows
+        .iter()
+        .filter_map(|row| match row {
+            TimelineRow::Blind(spot) => spot.entry.as_ref(),
+            TimelineRow::Event(_) => None,
+        })
+        .collect();
+    if cited.is_empty() {
+        return Ok(());
+    }
+    let recorded = all_silences(&evidence.store, &evidence.reader)?.into_iter();
+    let mut entries: Vec<EntryRef> = recorded
+        .filter(|(silence, _)| cited.contains(&silence.entry))
+        .map(|(silence, leaf)| EntryRef { entry: silence.entry, leaf, state: EntryState::Committed })
+        .collect();
+    entries.sort_by_key(|entry| entry.leaf);
+    answer.proof.entries = entries;
+    Ok(())
+}
+
+/// When each stream was last heard of, and what the settings expect of it.
+fn stream_pulses(
+    evidence: &OpenEvidence,
+    settings: &PulseSettings,
+) -> Result<Vec<StreamPulse>, StreamReadError> {
+    let silences = all_silences(&evidence.store, &evidence.reader)?;
+    let mut pulses = Vec::new();
+    for (leaf, last) in last_records(&evidence.store) {
+        let stream = stream_at(&evidence.reader, leaf)?;
+        let silent_after_ns = settings.silent_after(&stream);
+        let source = source_of(stream);
+        let own = || silences.iter().map(|(silence, _)| silence).filter(|one| one.stream == source);
+        let silent_since = own().find(|silence| silence.until.is_none()).map(|silence| silence.from);
+        let coverage = match (silent_since, silent_after_ns) {
+            (Some(_), _) => "gap",
+            (None, Some(_)) => "consistent",
+            (None, None) => "unknown",
+        };
+        pulses.push(StreamPulse {
+            stream: source.to_string(),
+            last_received: last.at,
+            leaf: last.leaf,
+            silent_after_ns,
+            silent_since,
+            silences: own().filter(|silence| silence.until.is_some()).count() as u64,
+            coverage: coverage.to_owned(),
+        });
+    }
+    pulses.sort_by(|one, other| one.stream.cmp(&other.stream));
+    Ok(pulses)
 }
 
 pub(super) fn question(verb: &str, subject: Option<&str>) -> Question {

@@ -49,7 +49,7 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
     let path = root.join(SETTINGS_FILE);
     let file = || Origin::File(path.to_string_lossy().into_owned());
     let settings = workspace.settings();
-    let anchor = if workspace.states("anchor")? { file() } else { Origin::Default };
+    let anchor = if workspace.states(&["anchor"])? { file() } else { Origin::Default };
     let capture = Capture::open(root)?;
     let policy = root.join(crate::capture::POLICY_FILE);
     let (policy, policy_origin) = match capture.version() {
@@ -65,6 +65,10 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
     let witnesses = policy_file.map_or(("none".to_owned(), Origin::Default), |policy| {
         (policy.to_string_lossy().into_owned(), file())
     });
+    let pulse = &settings.pulse;
+    let stated =
+        |name| workspace.states(&["pulse", name]).map(|it| if it { file() } else { Origin::Default });
+    let silent = pulse.silent_after.map_or_else(|| "never".to_owned(), |after| after.to_string());
     Ok(vec![
         Setting { name: "format", value: settings.format.to_string(), origin: file() },
         Setting { name: "origin", value: settings.origin.clone(), origin: file() },
@@ -72,12 +76,19 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
         Setting {
             name: "access required",
             value: settings.access.required.to_string(),
-            origin: if workspace.states("access")? { file() } else { Origin::Default },
+            origin: if workspace.states(&["access"])? { file() } else { Origin::Default },
         },
         Setting { name: "capture policy", value: policy, origin: policy_origin },
         Setting { name: "witness policy", value: witnesses.0, origin: witnesses.1 },
         Setting { name: "proxy", value: proxy.0, origin: proxy.1 },
         Setting { name: "TLS roots", value: roots.0, origin: roots.1 },
+        Setting {
+            name: "pulse heartbeat",
+            value: pulse.heartbeat_after.to_string(),
+            origin: stated("heartbeat_after")?,
+        },
+        Setting { name: "pulse silence", value: silent, origin: stated("silent_after")? },
+        Setting { name: "pulse streams", value: pulse.stream.len().to_string(), origin: stated("stream")? },
     ])
 }
 

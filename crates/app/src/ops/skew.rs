@@ -4,13 +4,13 @@ use std::path::Path;
 
 use ascribe_assess::skew::{PAIRS_MIN, VERSION, estimate, pairs};
 use ascribe_assess::{Evidence, EvidenceError, is_credential};
-use ascribe_ledger::{Draft, Kind, Ledger};
-use ascribe_model::{ConfigEntry, Role, SkewFact};
+use ascribe_ledger::Kind;
+use ascribe_model::{ConfigEntry, Role, SkewFact, Timestamp};
 
+use super::configured::{ConfiguredError, record_settings};
 use super::evidence::{OpenError, OpenEvidence};
-use super::ingest::{IngestFailure, open_ledger};
+use super::writing::{WriteFailure, Writing};
 use crate::clock;
-use crate::workspace::Workspace;
 
 /// Records of one credential's issue and of its first uses elsewhere that are read.
 const RECORDS_MAX: usize = 64;
@@ -37,18 +37,12 @@ pub enum SkewError {
     /// The store cannot be read.
     #[error("cannot read the store")]
     Store(#[source] ascribe_store::ReadError),
-    /// The ledger cannot be opened for writing.
+    /// What is configured cannot be recorded.
     #[error(transparent)]
-    Ledger(Box<IngestFailure>),
-    /// The entry has no JSON form.
-    #[error("the facts have no JSON form")]
-    Form(#[source] serde_json::Error),
-    /// The ledger cannot take the entry.
-    #[error("the ledger cannot take the entry")]
-    Append(#[source] ascribe_ledger::AppendError),
-    /// The checkpoint cannot be signed or published.
-    #[error("cannot publish a checkpoint")]
-    Checkpoint(#[source] ascribe_ledger::CheckpointError),
+    Configured(#[from] ConfiguredError),
+    /// The ledger cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteFailure),
 }
 
 /// What the records show of the clocks, beside what is frozen.
@@ -67,10 +61,7 @@ pub fn freeze_skew(root: &Path) -> Result<Clocks, SkewError> {
     let added: Vec<SkewFact> =
         estimated.iter().filter(|fact| !evidence.clocks.covers(fact)).cloned().collect();
     if !added.is_empty() {
-        let workspace = Workspace::open(root).map_err(OpenError::from)?;
-        let (mut ledger, _) =
-            open_ledger(&workspace).map_err(|failure| SkewError::Ledger(Box::new(failure)))?;
-        append(&mut ledger, &added)?;
+        append(root, &added, clock::now())?;
         frozen.extend(added.iter().cloned());
         frozen.sort();
     }
@@ -98,20 +89,12 @@ fn estimated(evidence: &OpenEvidence) -> Result<Vec<SkewFact>, SkewError> {
 
 /// Appends one entry with the facts. A crash before the checkpoint leaves an entry that the next opening signs for; a
 /// crash before the append leaves nothing.
-fn append(ledger: &mut Ledger, facts: &[SkewFact]) -> Result<(), SkewError> {
+fn append(root: &Path, facts: &[SkewFact], now: Timestamp) -> Result<(), SkewError> {
+    let mut writing = Writing::open(root)?;
+    record_settings(&mut writing, now)?;
     let entry = ConfigEntry::Skew { version: VERSION.to_string(), facts: facts.to_vec() };
-    let captured = serde_json::to_vec(&entry).map_err(SkewError::Form)?;
-    let draft = Draft {
-        kind: Kind::Config,
-        stream: None,
-        object: None,
-        span: None,
-        received_at: clock::now().nanoseconds(),
-        captured: &captured,
-        received: None,
-    };
-    ledger.append(&[draft]).map_err(SkewError::Append)?;
-    ledger.checkpoint().map_err(SkewError::Checkpoint)?;
+    writing.add(Kind::Config, &entry, now)?;
+    writing.commit()?;
     Ok(())
 }
 
@@ -125,12 +108,10 @@ impl SkewError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Open(error) => error.hint(),
-            Self::Ledger(failure) => failure.hint(),
-            Self::Evidence(_) | Self::Store(_) | Self::Form(_) => {
+            Self::Configured(error) => error.hint(),
+            Self::Write(failure) => failure.hint(),
+            Self::Evidence(_) | Self::Store(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"
-            }
-            Self::Append(_) | Self::Checkpoint(_) => {
-                "check that the disk is not full or read-only; what was acknowledged is on disk"
             }
         }
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ascribe_ledger::{Ledger, Reader};
+use ascribe_ledger::{Kind, Ledger, Reader};
 use ascribe_store::{Compaction, Store, Unfit};
 
 use super::access::{AccessState, check_access};
+use super::keys::{KeysError, check_keys};
 use super::witnessing::{WitnessingError, witnessed_size};
 use crate::access::AccessLedgerError;
 use crate::ingest::{CatchUpError, catch_up};
@@ -34,6 +35,8 @@ pub struct Verified {
     /// Leaves of the largest checkpoint that witnesses stand behind, where a policy asks for any. Not part of the
     /// verdict.
     pub witnessed: Result<Option<u64>, WitnessingError>,
+    /// How many keys signed the ledger one after the other, or what is wrong with them.
+    pub keys: Result<usize, KeysError>,
 }
 
 /// How the store stands to the ledger.
@@ -137,7 +140,16 @@ pub fn verify(root: &Path) -> Result<Verified, UpkeepError> {
         Err(error) => StoreState::Unusable(error.to_string()),
     };
     let access = check_access(&workspace);
-    Ok(Verified { report, store, access, witnessed: witnessed_size(&workspace) })
+    let successions = report.counts.entries.get(&Kind::Key).copied().unwrap_or_default();
+    let keys = check_keys(&workspace, successions).map(|line| line.keys().count());
+    Ok(Verified { report, store, access, witnessed: witnessed_size(&workspace), keys })
+}
+
+impl Verified {
+    /// Whether nothing is wrong with the ledger and the keys that signed it.
+    pub fn is_valid(&self) -> bool {
+        self.report.is_clean() && self.keys.is_ok()
+    }
 }
 
 /// Throws the store away and derives it again. The ledger is only read.

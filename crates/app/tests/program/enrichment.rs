@@ -37,8 +37,8 @@ fn owners_and_networks_stand_beside_the_answer() {
     assert_ne!(later["asserted"]["version"], asserted["version"]);
     given.ingest(&[&given.input("b.json", &lines(3, 6))]);
     assert_eq!(given.json(&["who", "AKIAEXAMPLEDEPLOY001"])["asserted"]["recorded"], true);
-    // One policy, and two versions of the assertions.
-    assert_eq!(given.json(&["verify"])["entries"]["config"], 3);
+    // One policy, two versions of the assertions, and the settings that name both.
+    assert_eq!(given.json(&["verify"])["entries"]["config"], 5);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod crash;
 mod enrichment;
 mod export;
 mod given;
+mod pulse;
 mod readme;
 mod skew;
 mod sql;

@@ -7,8 +7,8 @@ use ascribe_model::{BlindKind, BlindSpot, Event, Node, SourceRef, StreamSummary,
 
 use super::leads::Leads;
 use crate::Evidence;
-use crate::evidence::{EvidenceError, Period};
-use crate::naming::{counted, credential_name};
+use crate::evidence::{EvidenceError, Period, Silence};
+use crate::naming::{counted, credential_name, length};
 use crate::verdict::gap_of;
 
 /// Hints by which a record says that recording itself changed, whoever did it.
@@ -65,6 +65,9 @@ pub(super) fn blind_spots(
     for stream in &streams {
         spots.extend(without_events(stream, seen));
     }
+    for silence in evidence.silences()? {
+        spots.extend(silence_in(&silence, seen.span));
+    }
     spots.extend(losses(evidence));
     spots.extend(not_delivered(leads));
     for hint in RECORDING {
@@ -88,6 +91,7 @@ fn unproven(streams: &[StreamSummary]) -> Option<BlindSpot> {
         what: format!("nothing proves that {} recorded and delivered everything", counted(count, "stream")),
         settled_by: "continuity proofs of the sources, such as chains of digests".to_owned(),
         event: None,
+        entry: None,
     })
 }
 
@@ -103,6 +107,7 @@ fn without_events(stream: &StreamSummary, seen: &Seen) -> Vec<BlindSpot> {
         what,
         settled_by: "delivery of that stream for that time, or proof that nothing happened".to_owned(),
         event: None,
+        entry: None,
     };
     let (Some(first), Some(last)) = (stream.first, stream.last) else { return Vec::new() };
     if last < start || end < first {
@@ -122,6 +127,32 @@ fn without_events(stream: &StreamSummary, seen: &Seen) -> Vec<BlindSpot> {
     spots
 }
 
+/// A silence that the ledger recorded, where it lies in the page. Its times are of receipt: records that came later may
+/// be of that time, and then they are among the rows.
+fn silence_in(silence: &Silence, span: Option<(Timestamp, Timestamp)>) -> Option<BlindSpot> {
+    let (start, end) = span?;
+    if silence.from > end || silence.until.is_some_and(|until| until < start) {
+        return None;
+    }
+    let name = silence.stream.to_string();
+    let every = length(silence.after_ns);
+    let until = silence.until.map_or_else(String::new, |until| format!(" until {until}"));
+    let jumped = if silence.jumped { "; the clock jumped in between" } else { "" };
+    Some(BlindSpot {
+        from: Some(silence.from),
+        until: silence.until,
+        what: format!(
+            "no record of {name} was received from {}{until}; it is expected to speak every {every}{jumped}",
+            silence.from
+        ),
+        stream: Some(name),
+        kind: BlindKind::Silence,
+        settled_by: "delivery of that stream for that time, or proof that nothing happened".to_owned(),
+        event: None,
+        entry: Some(silence.entry.clone()),
+    })
+}
+
 fn losses(evidence: &dyn Evidence) -> Vec<BlindSpot> {
     let losses = evidence.losses();
     let spot = |kind, what: String, settled_by: &str| BlindSpot {
@@ -132,6 +163,7 @@ fn losses(evidence: &dyn Evidence) -> Vec<BlindSpot> {
         what,
         settled_by: settled_by.to_owned(),
         event: None,
+        entry: None,
     };
     let mut spots: Vec<BlindSpot> = losses
         .rejects
@@ -161,6 +193,7 @@ fn not_delivered(leads: &Leads) -> Vec<BlindSpot> {
         what,
         settled_by,
         event,
+        entry: None,
     };
     let missing = leads.origins.edges.iter().filter(|edge| edge.candidates == 0).filter_map(gap_of);
     let mut spots: Vec<BlindSpot> =
@@ -186,6 +219,7 @@ fn hints_of(event: &Event) -> impl Iterator<Item = (&str, BlindSpot)> {
             what: format!("{}: {}", hint.kind.replace('_', " "), hint.note),
             settled_by: "another record of the same time and place".to_owned(),
             event: Some(event.id),
+            entry: None,
         };
         (hint.kind.as_str(), spot)
     })

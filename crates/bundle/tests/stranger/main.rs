@@ -4,6 +4,7 @@
 
 mod completeness;
 mod given;
+mod keys;
 mod program;
 mod raw;
 mod whole;

@@ -328,7 +328,7 @@ fn entries_that_have_no_business_here_are_refused() {
         (
             "a record as context",
             with(&[(9, Why::Context)]),
-            "entry 9 is a record, expected a stream or an object",
+            "entry 9 is a record, expected a stream, an object or a key",
         ),
         ("a stream as asked for", with(&[(4, Why::Asked)]), "entry 4 is a stream, expected a record"),
         ("an object as read", with(&[(5, Why::Read)]), "entry 5 is a object, expected a record"),

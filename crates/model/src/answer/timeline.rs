@@ -113,6 +113,9 @@ pub struct BlindSpot {
     /// The event that says so, where one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
+    /// The ledger's own entry that says so, where one does: `sha256:` and the digest of its captured bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
 }
 
 /// What sort of blind spot.
@@ -131,4 +134,6 @@ pub enum BlindKind {
     NotDelivered,
     /// A record says that something is not recorded.
     Hint,
+    /// The ledger recorded that nothing of a stream was received, though it is expected to speak. Times are of receipt.
+    Silence,
 }
