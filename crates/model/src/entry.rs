@@ -18,12 +18,6 @@ pub enum ObjectEntry {
     Opened {
         /// Name as given, such as a path; `-` for standard input.
         name: String,
-        /// `sha256:` and the hexadecimal digest of the bytes as delivered; absent where they were not known beforehand.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        digest: Option<String>,
-        /// Bytes as delivered; absent with the digest.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bytes: Option<u64>,
         /// `gzip`, `zstd`, or `identity`.
         encoding: String,
         /// Native scope that the operator gave for records that carry none.
@@ -32,6 +26,14 @@ pub enum ObjectEntry {
         /// Version of the capture policy in force; absent where there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<String>,
+    },
+    /// The digest of the object, where it was known before reading; the envelope names the opening entry. It is an entry
+    /// of its own so that it can be erased with any member of the object, which could be guessed from it.
+    Digest {
+        /// `sha256:` and the hexadecimal digest of the bytes as delivered.
+        digest: String,
+        /// Bytes as delivered.
+        bytes: u64,
     },
     /// Reading ended; the envelope names the opening entry.
     Closed(ObjectClosed),
@@ -46,9 +48,6 @@ pub enum ObjectEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectClosed {
-    /// The object's digest again, so that a closed object is found by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
     /// Bytes after decoding; equals framing, records and rejects together.
     pub decoded_bytes: u64,
     /// Bytes that belong to no record.

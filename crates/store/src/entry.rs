@@ -15,6 +15,8 @@ pub enum Entry<'a> {
     Reject(Reject<'a>),
     /// The opening or the closing entry of an object.
     Object(Object<'a>),
+    /// The digest of an object.
+    Digest(Digest<'a>),
     /// A stream is announced.
     Stream(Stream<'a>),
     /// Something that the operator configured is in force from here on.
@@ -83,14 +85,23 @@ pub struct Span {
 pub struct Object<'a> {
     /// Position in the ledger.
     pub leaf: u64,
-    /// Digest of the object as the caller writes it; empty where it is not known yet.
-    pub digest: &'a str,
     /// Name under which it came.
     pub name: &'a str,
     /// Leaf of the opening entry that this one closes; `None` in an opening entry.
     pub closes: Option<u64>,
     /// What it holds, as far as the entry says.
     pub totals: ObjectTotals,
+}
+
+/// The digest of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Digest<'a> {
+    /// Position in the ledger.
+    pub leaf: u64,
+    /// Leaf of the opening entry of the object.
+    pub object: u64,
+    /// The digest as the caller writes it.
+    pub digest: &'a str,
 }
 
 /// What an object holds.
@@ -158,6 +169,7 @@ impl Entry<'_> {
             Self::Record(record) => record.leaf,
             Self::Reject(reject) => reject.leaf,
             Self::Object(object) => object.leaf,
+            Self::Digest(digest) => digest.leaf,
             Self::Stream(stream) => stream.leaf,
             Self::Config(config) => config.leaf,
             Self::IndexRoot { leaf } | Self::Other { leaf } => *leaf,

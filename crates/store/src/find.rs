@@ -8,7 +8,7 @@ use crate::Store;
 use crate::error::ReadError;
 use crate::id_index::Beginning;
 use crate::key_index::Cursor;
-use crate::rows::OBJECT_KIND;
+use crate::rows::{OBJECT_CLOSED_KIND, OBJECT_KIND};
 use crate::stored::StoredSegment;
 
 /// A key that the store holds, and in which roles.
@@ -132,8 +132,8 @@ impl Store {
     ) -> Result<Leaves, ReadError> {
         let mut leaves = Vec::new();
         let mut total = 0;
-        // Only the digest of an object can stand in two segments for one leaf, or for a leaf of an earlier one.
-        let ordered = key.kind.name() != OBJECT_KIND;
+        // Only what is known of an object can stand for a leaf of an earlier segment.
+        let ordered = ![OBJECT_KIND, OBJECT_CLOSED_KIND].contains(&key.kind.name());
         for segment in &self.segments {
             if ordered && window.is_some_and(|window| !segment.summary.events.may_touch(window)) {
                 continue;

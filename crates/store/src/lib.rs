@@ -36,7 +36,7 @@ mod words;
 
 pub use cell::Column;
 pub use compact::{Compaction, Unfit};
-pub use entry::{Config, Entry, Mark, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
+pub use entry::{Config, Digest, Entry, Mark, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};
 pub use error::{
     CompactError, CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
 };

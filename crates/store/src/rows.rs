@@ -4,7 +4,7 @@
 
 use ascribe_model::Role;
 
-use crate::entry::{Config, Mark, Object, Record, Reject, Stream};
+use crate::entry::{Config, Digest, Mark, Object, Record, Reject, Stream};
 use crate::error::WriteError;
 use crate::outline::{KeyOutline, Outline};
 use crate::spare::Collected;
@@ -15,6 +15,9 @@ use crate::tables::{
     KeyColumns, KeyRow, ObjectColumns, ObjectRow, RejectColumns, RejectRow, SightingColumns, StreamColumns,
     StreamRow,
 };
+
+/// Kind of the key under which it is found that an object is closed: its value is the leaf of the opening entry.
+pub(crate) const OBJECT_CLOSED_KIND: &str = "ascribe.object_closed";
 
 /// Kind of the key under which an object's digest is found.
 pub(crate) const OBJECT_KIND: &str = "ascribe.object";
@@ -114,20 +117,22 @@ impl Rows {
         })
     }
 
-    /// Adds an entry of an object. Its digest is found at the leaf of the opening entry, whichever entry states it: as
-    /// its own identifier, and once the object is closed, as ended.
+    /// Notes the digest of an object. It is found at the leaf of the opening entry.
+    pub(crate) fn note_digest(&mut self, digest: &Digest<'_>) {
+        self.collected.occasions.start(digest.object, None);
+        let key = self.collected.interned.intern(OBJECT_KIND, "", digest.digest);
+        self.collected.occasions.note(key, Role::Native);
+    }
+
+    /// Adds an entry of an object. That it is closed is found by the leaf of its opening entry, and there.
     pub(crate) fn push_object(&mut self, object: &Object<'_>) -> Result<(), WriteError> {
-        if !object.digest.is_empty() {
-            self.collected.occasions.start(object.closes.unwrap_or(object.leaf), None);
-            let key = self.collected.interned.intern(OBJECT_KIND, "", object.digest);
-            self.collected.occasions.note(key, Role::Native);
-            if object.closes.is_some() {
-                self.collected.occasions.note(key, Role::Ended);
-            }
+        if let Some(opened) = object.closes {
+            self.collected.occasions.start(opened, None);
+            let key = self.collected.interned.intern(OBJECT_CLOSED_KIND, "", &opened.to_string());
+            self.collected.occasions.note(key, Role::Ended);
         }
         self.objects.push(ObjectRow {
             leaf: object.leaf,
-            digest: object.digest,
             name: object.name,
             closes: object.closes,
             records: object.totals.records,

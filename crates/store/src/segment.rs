@@ -105,6 +105,10 @@ impl SegmentBuilder {
                 self.summary.objects_closed += u64::from(object.closes.is_some());
                 self.rows.push_object(&object)?;
             }
+            Entry::Digest(digest) => {
+                self.summary.others += 1;
+                self.rows.note_digest(&digest);
+            }
             Entry::Stream(stream) => self.rows.push_stream(&stream)?,
             Entry::Config(config) => {
                 self.rows.note_config(&config);

@@ -200,7 +200,6 @@ mod tests {
         for leaf in 0..100 {
             let row = ObjectRow {
                 leaf,
-                digest: "",
                 name: &name,
                 closes: None,
                 records: 0,

@@ -259,8 +259,6 @@ table! {
     "objects", ObjectRow, ObjectColumns {
         /// Leaf of the entry.
         leaf: Whole,
-        /// Digest of the object; empty where it was not known.
-        digest: Text,
         /// Name under which it came.
         name: Text,
         /// Leaf of the opening entry that this one closes; absent in an opening entry.

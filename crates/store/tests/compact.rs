@@ -15,7 +15,7 @@ use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use ascribe_model::{Event, EventId, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    CompactError, Compaction, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE, ReadError,
+    CompactError, Compaction, Digest, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE, ReadError,
     Record, Reject, SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -52,7 +52,7 @@ fn push(builder: &mut SegmentBuilder, leaf: u64, events: Events) {
     let digest = format!("sha256:{number:04x}");
     let object = |closes| {
         let totals = ObjectTotals { records: 9, rejects: 1, framing_bytes: 2, bytes: 1_000 };
-        Entry::Object(Object { leaf, digest: &digest, name: "trail.json.gz", closes, totals })
+        Entry::Object(Object { leaf, name: "trail.json.gz", closes, totals })
     };
     let events = if leaf.is_multiple_of(SPARSE) { events(number) } else { vec![] };
     let mut outlines = Outlines::default();
@@ -71,6 +71,7 @@ fn push(builder: &mut SegmentBuilder, leaf: u64, events: Events) {
             Entry::Stream(Stream { leaf, source: "s", scope: "1", partition: Some("us-east-1") })
         }
         3 => object(None),
+        4 => Entry::Digest(Digest { leaf, object: leaf - 1, digest: &digest }),
         // The opening entry is 100 leaves before, in some cases in the segment before.
         103 => object(Some(leaf - 100)),
         500 => Entry::Reject(Reject {

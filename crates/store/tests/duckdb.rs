@@ -107,7 +107,7 @@ fn fold(folder: &Path) {
             let reject =
                 Reject { leaf, object: Some(0), received_at, span, reason: "not_json", source: None };
             let totals = ObjectTotals::default();
-            let object = Object { leaf, digest: "sha256:00", name: "a", closes: None, totals };
+            let object = Object { leaf, name: "a", closes: None, totals };
             let entry = match leaf {
                 0 => Entry::Object(object),
                 2 => Entry::Reject(reject),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ascribe_model::{Event, EventId, KeyKind, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    Entry, FORMAT, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE,
+    Digest, Entry, FORMAT, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE,
     ReadError, Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
 };
 
@@ -23,6 +23,8 @@ enum Leaf {
     Record(Vec<Event>),
     Reject,
     Opened,
+    /// Of the object opened at this leaf.
+    Digest(u64),
     Closed(u64),
     Stream,
     Other,
@@ -41,6 +43,7 @@ impl Ledger {
     fn leaf(self, leaf: u64) -> Leaf {
         match leaf % 50 {
             3 => return Leaf::Opened,
+            4 => return Leaf::Digest(leaf - 1),
             47 => return Leaf::Closed(leaf - 44),
             _ => {}
         }
@@ -86,14 +89,13 @@ impl Ledger {
             }),
             Leaf::Opened => Entry::Object(Object {
                 leaf,
-                digest: &digest,
                 name: "trail.json.gz",
                 closes: None,
                 totals: ObjectTotals::default(),
             }),
+            Leaf::Digest(object) => Entry::Digest(Digest { leaf, object: *object, digest: &digest }),
             Leaf::Closed(opened) => Entry::Object(Object {
                 leaf,
-                digest: &digest,
                 name: "",
                 closes: Some(*opened),
                 totals: ObjectTotals { records: 9, rejects: 1, framing_bytes: 2, bytes: 1_000 },
@@ -321,10 +323,11 @@ fn objects_and_streams_are_found_at_their_opening_entries() {
     let store = Ledger { every: 1 }.store(folder.path(), &[30, 90, 130]);
     for (digest, opened, closed) in [(0, 3, true), (1, 53, true), (2, 103, false)] {
         let key = own_key("ascribe.object", &format!("sha256:{digest:04x}"));
-        let leaves = |role| store.leaves(&key, &[role], None, 9).unwrap();
-        assert_eq!(leaves(Role::Native).leaves, [opened]);
-        assert_eq!(leaves(Role::Native).total, 1);
-        assert_eq!(leaves(Role::Ended).total, u64::from(closed));
+        let found = store.leaves(&key, &[Role::Native], None, 9).unwrap();
+        assert_eq!((found.leaves.as_slice(), found.total), ([opened].as_slice(), 1));
+        let key = own_key("ascribe.object_closed", &opened.to_string());
+        let found = store.leaves(&key, &[Role::Ended], None, 9).unwrap();
+        assert_eq!(found.leaves, if closed { vec![opened] } else { vec![] });
     }
     let stream =
         store.leaves(&own_key("ascribe.stream", "aws_cloudtrail 1 us-east-1"), &[Role::Native], None, 9);

@@ -90,12 +90,6 @@ enum PendingContent {
     Made(Vec<u8>, Folded),
 }
 
-/// The object that is being committed.
-struct Current {
-    opened: u64,
-    digest: Option<String>,
-}
-
 impl<'a> Committer<'a> {
     pub fn new(
         Ground { ledger, sealed, last }: Ground,
@@ -130,7 +124,7 @@ impl<'a> Committer<'a> {
         messages: &Receiver<Message>,
     ) -> Result<(), IngestError> {
         let name = object.name();
-        let mut current = None;
+        let mut opened = None;
         loop {
             let message = match messages.recv_timeout(GROUP_WAIT) {
                 Ok(message) => message,
@@ -144,9 +138,9 @@ impl<'a> Committer<'a> {
                 }
             };
             match message {
-                Message::Opened(start) => current = self.open(start)?,
-                Message::Batch(batch) => self.batch(&name, batch, current.as_ref())?,
-                Message::Closed(closed) => self.close(closed, current.as_ref())?,
+                Message::Opened(start) => opened = self.open(start)?,
+                Message::Batch(batch) => self.batch(&name, batch, opened)?,
+                Message::Closed(closed) => self.close(closed, opened)?,
                 Message::Notice(notice) => self.report.notices.push(notice),
                 Message::Uncapturable(error) => return Err(IngestError::Capture(error)),
                 Message::Failed(notice) => {
@@ -169,21 +163,21 @@ impl<'a> Committer<'a> {
         Ok((self.ledger, self.report))
     }
 
-    fn open(&mut self, start: ObjectStart) -> Result<Option<Current>, IngestError> {
+    /// Begins an object, and gives the leaf of its opening entry where there is more to read of it.
+    fn open(&mut self, start: ObjectStart) -> Result<Option<u64>, IngestError> {
         match start {
-            ObjectStart::New(entry) => {
+            ObjectStart::New { entry, digest } => {
                 self.report.objects += 1;
-                let digest = match &entry {
-                    ObjectEntry::Opened { digest, .. } => digest.clone(),
-                    _ => None,
-                };
                 let opened = self.make_object(None, entry)?;
-                Ok(Some(Current { opened, digest }))
+                if let Some(digest) = digest {
+                    self.make_object(Some(opened), digest)?;
+                }
+                Ok(Some(opened))
             }
-            ObjectStart::Resumed { opened, digest } => {
+            ObjectStart::Resumed { opened } => {
                 self.report.objects += 1;
                 self.report.objects_resumed += 1;
-                Ok(Some(Current { opened, digest: Some(digest) }))
+                Ok(Some(opened))
             }
             ObjectStart::Known { opened, name } => {
                 self.report.objects_known += 1;
@@ -193,21 +187,19 @@ impl<'a> Committer<'a> {
         }
     }
 
-    fn close(&mut self, mut closed: ObjectClosed, current: Option<&Current>) -> Result<(), IngestError> {
-        let Some(current) = current else { return Ok(()) };
+    fn close(&mut self, closed: ObjectClosed, object: Option<u64>) -> Result<(), IngestError> {
+        let Some(opened) = object else { return Ok(()) };
         let bytes = &mut self.report.bytes;
         bytes.decoded += closed.decoded_bytes;
         bytes.framing += closed.framing_bytes;
         bytes.records += closed.record_bytes;
         bytes.rejects += closed.reject_bytes;
         bytes.encoded += closed.encoded_bytes;
-        closed.digest.clone_from(&current.digest);
-        self.make_object(Some(current.opened), ObjectEntry::Closed(closed))?;
+        self.make_object(Some(opened), ObjectEntry::Closed(closed))?;
         Ok(())
     }
 
-    fn batch(&mut self, name: &str, batch: Batch, current: Option<&Current>) -> Result<(), IngestError> {
-        let object = current.map(|current| current.opened);
+    fn batch(&mut self, name: &str, batch: Batch, object: Option<u64>) -> Result<(), IngestError> {
         let position = self.group.batches.len();
         self.report.count_events(&batch.said);
         if batch.said.unnamed {

@@ -8,7 +8,7 @@ use ascribe_ledger::{Kind, Reader};
 use ascribe_model::{ConfigEntry, KeyEntry, ObjectEntry, PulseEntry, RejectHeader, StreamEntry, Timestamp};
 use ascribe_sources::{CapturedReader, Context};
 use ascribe_store::{
-    Config, Entry, Mark, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting,
+    Config, Digest, Entry, Mark, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting,
     Store, Stream, WithheldValues,
 };
 
@@ -353,16 +353,14 @@ fn note_withheld(builder: &mut SegmentBuilder, (folded, outlines): (&Folded, &[O
 
 fn object_entry(leaf: u64, opened: Option<u64>, entry: &ObjectEntry) -> Entry<'_> {
     match entry {
-        ObjectEntry::Opened { name, digest, .. } => Entry::Object(Object {
-            leaf,
-            digest: digest.as_deref().unwrap_or_default(),
-            name,
-            closes: None,
-            totals: ObjectTotals::default(),
-        }),
+        ObjectEntry::Opened { name, .. } => {
+            Entry::Object(Object { leaf, name, closes: None, totals: ObjectTotals::default() })
+        }
+        ObjectEntry::Digest { digest, .. } => {
+            Entry::Digest(Digest { leaf, object: opened.unwrap_or(leaf), digest })
+        }
         ObjectEntry::Closed(closed) => Entry::Object(Object {
             leaf,
-            digest: closed.digest.as_deref().unwrap_or_default(),
             name: "",
             closes: opened,
             totals: ObjectTotals {

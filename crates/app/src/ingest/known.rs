@@ -7,6 +7,9 @@ use ascribe_store::Store;
 /// Key kind under which the store finds objects by digest.
 const OBJECT_KIND: KeyKind = KeyKind::new("ascribe.object");
 
+/// Key kind under which the store finds, by the leaf of its opening entry, that an object is closed.
+const CLOSED_KIND: KeyKind = KeyKind::new("ascribe.object_closed");
+
 /// What the ledger holds of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -42,6 +45,7 @@ pub fn known_object(store: &Store, reader: &Reader, digest: &str) -> Result<Know
     let key = KeyRef { kind: OBJECT_KIND, scope: String::new(), value: digest.to_owned() };
     let opened = store.leaves(&key, &[Role::Native], None, 1).map_err(KnownError::Store)?;
     let Some(&opened) = opened.leaves.first() else { return Ok(Known::No) };
+    let key = KeyRef { kind: CLOSED_KIND, scope: String::new(), value: opened.to_string() };
     let closed = store.leaves(&key, &[Role::Ended], None, 1).map_err(KnownError::Store)?;
     if closed.total > 0 {
         return Ok(Known::Whole { opened });

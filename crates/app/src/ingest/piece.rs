@@ -31,7 +31,12 @@ pub enum Message {
 #[derive(Debug)]
 pub enum ObjectStart {
     /// It was never met.
-    New(ObjectEntry),
+    New {
+        /// Its opening entry.
+        entry: ObjectEntry,
+        /// The entry with its digest, where that is known beforehand.
+        digest: Option<ObjectEntry>,
+    },
     /// It was met and closed: only a sighting is added.
     Known {
         /// Leaf of its opening entry.
@@ -43,8 +48,6 @@ pub enum ObjectStart {
     Resumed {
         /// Leaf of its opening entry.
         opened: u64,
-        /// Its digest.
-        digest: String,
     },
 }
 

@@ -101,20 +101,16 @@ fn begin(object: &InputObject, reads: &Reads<'_>) -> Result<(ObjectStart, Option
     let decoder = Decoder::new(input).map_err(unreadable)?;
     let (start, cursor) = match known {
         Known::Whole { opened } => return Ok((ObjectStart::Known { opened, name: object.name() }, None)),
-        Known::Part { opened, cursor } => (
-            ObjectStart::Resumed { opened, digest: digest.map(|(digest, _)| digest).unwrap_or_default() },
-            cursor,
-        ),
+        Known::Part { opened, cursor } => (ObjectStart::Resumed { opened }, cursor),
         Known::No => {
             let entry = ObjectEntry::Opened {
                 name: object.name(),
-                bytes: digest.as_ref().map(|(_, bytes)| *bytes),
-                digest: digest.map(|(digest, _)| digest),
                 encoding: decoder.encoding().name().unwrap_or("identity").to_owned(),
                 scope: reads.context.scope.map(str::to_owned),
                 policy: reads.capture.version().map(str::to_owned),
             };
-            (ObjectStart::New(entry), 0)
+            let digest = digest.map(|(digest, bytes)| ObjectEntry::Digest { digest, bytes });
+            (ObjectStart::New { entry, digest }, 0)
         }
     };
     Ok((start, Some(OpenInput { decoder, cursor, file })))
