@@ -11,6 +11,7 @@ mod http;
 mod ingest;
 mod ops;
 mod pulse;
+mod retention;
 mod workspace;
 
 use std::process::ExitCode;

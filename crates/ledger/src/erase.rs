@@ -154,7 +154,7 @@ impl Ledger {
         if self.poisoned {
             return Err(EraseError::Poisoned);
         }
-        let Some(erasure) = read_mark(&self.paths)? else { return Ok(None) };
+        let Some(erasure) = erasure_mark(&self.paths)? else { return Ok(None) };
         if erasure.leaf >= self.committed.size() {
             return Ok(None);
         }
@@ -279,8 +279,9 @@ fn is_erasable(kind: Kind) -> bool {
     matches!(kind, Kind::Record | Kind::Reject | Kind::Object)
 }
 
-/// The erasure that the mark names, whether or not its tombstone ever came into the ledger.
-pub(crate) fn read_mark(paths: &LedgerPaths) -> Result<Option<Erasure>, EraseError> {
+/// The erasure that the mark names, whether or not its tombstone ever came into the ledger. For whoever only reads:
+/// a writer asks [`Ledger::erasure_under_way`].
+pub fn erasure_mark(paths: &LedgerPaths) -> Result<Option<Erasure>, EraseError> {
     let path = paths.erasure();
     let Some(bytes) = read_if_present(paths.disk(), &path)? else { return Ok(None) };
     let rest = bytes.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));

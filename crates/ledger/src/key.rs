@@ -121,7 +121,7 @@ impl KeyPair {
     }
 
     /// Signs a text that ends in a newline and returns the note.
-    pub(crate) fn sign_note(&self, text: &str) -> String {
+    pub fn sign_note(&self, text: &str) -> String {
         join_note(text, &self.verifier, &self.signing.sign(text.as_bytes()))
     }
 

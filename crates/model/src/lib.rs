@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod decision;
 mod edge;
 mod entry;
 mod event;
@@ -27,6 +28,7 @@ pub use answer::{
     StreamSummary, TimeSpan, TimeStanding, TimelineDetail, TimelineEvent, TimelinePart, TimelineRow,
     UseCounts, Verdict, WhoDetail, WhyAct, WhyDetail, WhyRule, Withheld, WithheldRule, WitnessStanding,
 };
+pub use decision::{DecisionEntry, Disposal, HoldScope};
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{
     ConfigEntry, ConfigFile, IndexRootEntry, ObjectClosed, ObjectEntry, RejectHeader, SettingChange,

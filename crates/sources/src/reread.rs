@@ -5,6 +5,7 @@
 
 use ascribe_model::Event;
 
+use crate::capture::{FieldPath, events_without};
 use crate::json::{AtEnd, Prefix, Tape};
 use crate::read::{Reading, Received, read};
 use crate::source::{Context, Source};
@@ -27,6 +28,27 @@ impl CapturedReader {
             Reading::Record(record) => {
                 self.last = Some(record.source);
                 Some(record.events)
+            }
+            Reading::Reject(_) => None,
+        }
+    }
+
+    /// The events of a captured record as they are, and as they would be without the values of `fields`; `None` where
+    /// these parsers cannot read it.
+    pub fn events_with_and_without(
+        &mut self,
+        captured: &[u8],
+        fields: &[FieldPath],
+        context: &Context<'_>,
+    ) -> Option<(Vec<Event>, Vec<Event>)> {
+        if !matches!(self.tape.parse_prefix(captured, AtEnd::Yes), Prefix::Complete { .. }) {
+            return None;
+        }
+        match read(Received { bytes: captured, tape: &self.tape, last: self.last }, context) {
+            Reading::Record(record) => {
+                self.last = Some(record.source);
+                let without = events_without(&record, fields, context);
+                Some((record.events, without))
             }
             Reading::Reject(_) => None,
         }

@@ -15,8 +15,8 @@ use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use ascribe_model::{Event, EventId, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    CompactError, Compaction, Digest, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE, ReadError,
-    Record, Reject, SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
+    CompactError, Compaction, Digest, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE,
+    ReadError, Record, Reject, SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

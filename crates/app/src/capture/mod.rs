@@ -16,8 +16,11 @@ use ascribe_sources::{Context, ReadRecord};
 use sha2::{Digest as _, Sha256};
 
 pub use key::{KeyUse, SecretKey, SecretKeyError};
-pub use policy_file::{Break, DEFAULT_POLICY, POLICY_FILE, PolicyError, PolicyFile};
-pub use sealed_file::{SealedValue, SealedWriter, UnsealError, WriteSealedError, count_sealed, open_value};
+pub use policy_file::{Break, ClassForm, DEFAULT_POLICY, POLICY_FILE, PolicyError, PolicyFile};
+pub use sealed_file::{
+    EraseSealedError, SealedValue, SealedWriter, UnsealError, WriteSealedError, commitment_of, count_sealed,
+    erase_sealed, open_value,
+};
 
 /// Folder of sealed files in an evidence folder.
 pub const SEALED_FOLDER: &str = "sealed";

@@ -161,10 +161,10 @@ struct FileForm {
     rule: Vec<RuleForm>,
 }
 
-#[derive(Deserialize)]
+/// A risk class as policies write it.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
-struct ClassForm {
+pub struct ClassForm {
     verb: Vec<Verb>,
     status: Vec<Status>,
     actor_kind: Vec<IdentityKind>,
@@ -340,7 +340,8 @@ impl<'f> Reading<'f> {
 }
 
 impl ClassForm {
-    fn class(&self) -> Class {
+    /// The predicate that it states.
+    pub fn class(&self) -> Class {
         let patterns = |texts: &[String]| texts.iter().cloned().map(Pattern).collect();
         Class {
             verbs: self.verb.clone(),

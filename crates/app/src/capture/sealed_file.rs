@@ -6,6 +6,7 @@
 //! files but whoever wants to show a value; they can be erased with nothing else changing. It knows commitments and
 //! bytes, neither records nor policies.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ascribe_ledger::durable::{Disk, DurableError, GrowingFile};
 use ascribe_ledger::{SALT_BYTES, Salt, commit_sealed};
-use ascribe_sources::capture::Sealed;
+use ascribe_sources::capture::{Sealed, WithheldField};
 
 use super::key::{DoesNotOpen, DoesNotSeal, NONCE_BYTES, SecretKey};
 
@@ -74,6 +75,23 @@ pub enum WriteSealedError {
         source: io::Error,
     },
     /// The chunk is not on disk.
+    #[error("cannot write sealed values")]
+    Write(#[from] DurableError),
+}
+
+/// Sealed values cannot be erased. The files that were done stay so; the same again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseSealedError {
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be replaced.
     #[error("cannot write sealed values")]
     Write(#[from] DurableError),
 }
@@ -240,6 +258,85 @@ pub fn count_sealed(folder: &Path, key_id: &str) -> io::Result<u64> {
     Ok(count)
 }
 
+/// The commitment that stands in a record for a sealed value; `None` for what was withheld otherwise.
+pub fn commitment_of(withheld: &WithheldField) -> Option<[u8; 32]> {
+    let (method, value) = withheld.kept.as_ref()?;
+    let digits: Vec<u8> = value.as_bytes().chunks(2).map_while(hexadecimal_byte).collect();
+    if method == "sealed" { digits.try_into().ok() } else { None }
+}
+
+fn hexadecimal_byte(pair: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
+}
+
+/// Erases the values that these commitments stand for, and says how many there were. Each file that has any is replaced
+/// as a whole; what else is in it stays byte for byte. No writer may have the folder open.
+///
+/// A crash leaves a file as it was or without the values, and perhaps a staged file that nothing reads and the next
+/// replacement overwrites.
+pub fn erase_sealed(folder: &Path, commitments: &BTreeSet<[u8; 32]>) -> Result<u64, EraseSealedError> {
+    let read = |path: &Path| {
+        let path = path.to_owned();
+        move |source| EraseSealedError::Read { path, source }
+    };
+    let mut erased = 0;
+    if commitments.is_empty() {
+        return Ok(erased);
+    }
+    for (_, path) in files(folder).map_err(read(folder))? {
+        let (kept, count) = without(&path, commitments).map_err(read(&path))?;
+        if count > 0 {
+            ascribe_ledger::durable::replace_file(&path, &kept)?;
+            erased += count;
+        }
+    }
+    Ok(erased)
+}
+
+/// The bytes of a file without some values, and how many of them it had.
+fn without(path: &Path, commitments: &BTreeSet<[u8; 32]>) -> io::Result<(Vec<u8>, u64)> {
+    let Some(mut file) = SealedFile::open(path)? else { return Ok((Vec::new(), 0)) };
+    let bytes = fs::read(path)?;
+    let mut kept = bytes[..FILE_HEADER_BYTES as usize].to_vec();
+    let mut erased = 0;
+    while let Some(found) = file.next_chunk()? {
+        let body = file.body(&found)?;
+        let values = values_in(&body);
+        let staying: Vec<_> =
+            values.iter().filter(|(commitment, _)| !commitments.contains(*commitment)).collect();
+        erased += (values.len() - staying.len()) as u64;
+        if staying.len() == values.len() {
+            kept.extend_from_slice(
+                &bytes[found.offset as usize - CHUNK_HEADER_BYTES..file.position as usize],
+            );
+        } else if !staying.is_empty() {
+            let body = staying.iter().flat_map(|(_, entry)| entry.iter().copied()).collect();
+            kept.append(&mut chunk_of(found.leaves, body));
+        }
+    }
+    // What a crash tore is in no record; it stays unless it names one of the values.
+    let torn = &bytes[file.position as usize..];
+    let names_one = commitments.iter().any(|commitment| torn.windows(32).any(|window| window == commitment));
+    if names_one {
+        erased += 1;
+    } else {
+        kept.extend_from_slice(torn);
+    }
+    Ok((kept, erased))
+}
+
+/// Each value in the body of a chunk: its commitment, and all of its bytes.
+fn values_in(body: &[u8]) -> Vec<(&[u8; 32], &[u8])> {
+    let mut values = Vec::new();
+    let mut rest = body;
+    while let Some((_, behind)) = next_value(rest) {
+        let entry = &rest[..rest.len() - behind.len()];
+        values.extend(entry.first_chunk::<32>().map(|commitment| (commitment, entry)));
+        rest = behind;
+    }
+    values
+}
+
 /// The value in decrypted content, if it opens the commitment.
 fn checked(content: &[u8], commitment: &[u8; 32]) -> Option<OpenedValue> {
     let (salt, value) = content.split_first_chunk::<SALT_BYTES>()?;
@@ -255,6 +352,10 @@ fn chunk<'v>(leaves: Range<u64>, values: impl Iterator<Item = &'v SealedValue>) 
         body.extend_from_slice(&(value.sealed.len() as u32).to_be_bytes());
         body.extend_from_slice(&value.sealed);
     }
+    chunk_of(leaves, body)
+}
+
+fn chunk_of(leaves: Range<u64>, mut body: Vec<u8>) -> Vec<u8> {
     let mut chunk = Vec::with_capacity(CHUNK_HEADER_BYTES + body.len());
     chunk.extend_from_slice(CHUNK_MAGIC);
     chunk.extend_from_slice(&leaves.start.to_be_bytes());

@@ -103,7 +103,7 @@ fn rows(accesses: &Accesses) -> Rows {
 }
 
 /// `user@host`, and who signed in where that is another.
-fn by_words(by: &AccessBy) -> String {
+pub(super) fn by_words(by: &AccessBy) -> String {
     let user = |user: &AccessUser| user.name.clone().unwrap_or_else(|| user.uid.to_string());
     let login = by.login.as_ref().map_or_else(String::new, |login| format!(", signed in as {}", user(login)));
     format!("{}@{}{login}", user(&by.user), by.host)

@@ -19,6 +19,7 @@ mod pulse;
 mod questions;
 mod recording;
 mod redactions;
+mod retention;
 mod rows;
 mod session_text;
 mod signing_keys;
@@ -115,6 +116,8 @@ pub enum Command {
     Policy(policy::PolicyArguments),
     /// What was withheld before it was stored, by rule, method and policy
     Redactions(redactions::RedactionsArguments),
+    /// How long evidence is kept, what is held, and what was destroyed by whose approval
+    Retention(retention::RetentionArguments),
     /// How the clocks of streams stand to each other: what the records show, and what joins use
     Skew(skew::SkewArguments),
     /// Record what is due: a sign of life of an idle ledger, streams that fell silent or speak again, a clock that jumped
@@ -185,6 +188,7 @@ fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
         Command::Export(export) => export::export(asked, export),
         Command::Policy(policy) => policy::policy(asked, policy),
         Command::Redactions(redactions) => redactions::redactions(asked, redactions),
+        Command::Retention(retention) => retention::retention(asked, retention),
         Command::Skew(skew) => skew::skew(asked, skew),
         Command::Pulse(arguments) => pulse::pulse(asked, arguments),
         Command::Ledger(ledger) => ledger::ledger(asked, ledger),

@@ -209,6 +209,8 @@ impl Rereader {
                 Ok(key) => Folded::Mark("ascribe.signing_key", vec![key.name().to_owned()]),
                 Err(_) => Folded::Other,
             },
+            Kind::Decision => Folded::Config(crate::retention::DECISION),
+            Kind::Tombstone => Folded::Config(crate::retention::TOMBSTONE),
             _ => Folded::Other,
         })
     }

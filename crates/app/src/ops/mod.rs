@@ -18,6 +18,7 @@ mod prove;
 mod pulse;
 mod questions;
 mod redactions;
+mod retention;
 mod seal;
 mod seal_key;
 mod sealed_ranges;
@@ -47,6 +48,10 @@ pub use prove::{
 pub use pulse::{Beaten, PulseError, Pulsed, pulse};
 pub use questions::{QuestionError, chain, lifecycle, session, show, sources, timeline, who, why};
 pub use redactions::{RedactionError, RedactionsRequest, redactions, unseal};
+pub use retention::{
+    Loss, Proposal, RetentionError, RetentionState, Simulated, approve, dispose, hold, propose, release,
+    resume_disposal, retention, simulate, withdraw,
+};
 pub use seal::{SealError, SealWhat, Seals, seal};
 pub use seal_key::{SealKeyError, SealKeyRequest, change_seal_key};
 pub use settings::{Origin, Setting, SettingsError, settings};

@@ -159,6 +159,17 @@ pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
     let workspace = Workspace::open(root)?;
     let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
     let _lock = workspace.wait_for_fold_lock().ok_or(UpkeepError::Folding)?;
+    let (store, entries) = derive_store(&workspace, &reader)?;
+    let digests = store.table_digests().map_err(UpkeepError::ReadStore)?;
+    let digests = digests.into_iter().map(|(table, digest)| (table, hex(&digest))).collect();
+    Ok(Rebuilt { entries, digests })
+}
+
+/// Removes the store and derives it again; returns it and how many entries were read. The caller holds the right to
+/// fold.
+///
+/// A crash in between leaves no store or a part of one; both are derived again by the next question or rebuild.
+pub(super) fn derive_store(workspace: &Workspace, reader: &Reader) -> Result<(Store, u64), UpkeepError> {
     let path = workspace.store_path();
     match std::fs::remove_dir_all(&path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -167,10 +178,8 @@ pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
         _ => {}
     }
     let mut store = Store::create(&path, parser_versions()).map_err(UpkeepError::CreateStore)?;
-    let entries = catch_up(&mut store, &reader)?;
-    let digests = store.table_digests().map_err(UpkeepError::ReadStore)?;
-    let digests = digests.into_iter().map(|(table, digest)| (table, hex(&digest))).collect();
-    Ok(Rebuilt { entries, digests })
+    let entries = catch_up(&mut store, reader)?;
+    Ok((store, entries))
 }
 
 /// Makes every complete unit of the store that is not one yet. The ledger is only read.

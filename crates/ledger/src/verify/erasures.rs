@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::erase::{EraseError, read_mark};
+use crate::erase::{EraseError, erasure_mark};
 use crate::paths::LedgerPaths;
 use crate::tombstone::Tombstone;
 use crate::verify::{Cause, Place, Problems};
@@ -72,7 +72,7 @@ pub(super) fn check_erasures(
         let cause = Cause::ErasedWithoutTombstone { end: range.end };
         problems.push(&paths.segments(), Place::Leaf(range.start), cause);
     }
-    let under_way = match read_mark(paths) {
+    let under_way = match erasure_mark(paths) {
         Ok(mark) => mark.map(|erasure| erasure.leaf),
         Err(EraseError::Read(crate::ReadError::File(error))) => {
             problems.push_file_error(error);

@@ -100,7 +100,7 @@ fn claimed<'t, 'r>(
 }
 
 /// The strings and numbers of a value; names of members, `true`, `false` and `null` stay.
-fn leaves(value: Value<'_>) -> Vec<Value<'_>> {
+pub(super) fn leaves(value: Value<'_>) -> Vec<Value<'_>> {
     let mut found = Vec::new();
     let mut open = vec![value];
     while let Some(value) = open.pop() {

@@ -13,6 +13,7 @@ mod field;
 mod path;
 mod same;
 mod trial;
+mod without;
 
 use std::borrow::Cow;
 use std::io;
@@ -24,6 +25,7 @@ pub use field::{NEEDED_FIELDS, Need, NeededField, WithheldField, fields_at, loss
 pub use path::{FieldPath, PathError};
 pub use trial::Loss;
 use trial::{Trial, Tried};
+pub use without::events_without;
 
 use crate::read::ReadRecord;
 use crate::source::{Context, Source};
