@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ascribe_govern::{Approvals, CountedFrom, DisposalStatus, Keep};
 use ascribe_model::{HoldScope, Timestamp};
 use ascribe_sources::capture::FieldPath;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::access::by_words;
@@ -128,9 +128,10 @@ struct DisposeArguments {
 
 /// Arguments of `retention simulate`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("loss").required(true).args(["keep", "drop"]))]
 struct SimulateArguments {
     /// As if only what was received within this time were kept, such as `30d`
-    #[arg(long, value_name = "TIME", value_parser = keep, required_unless_present = "drop", conflicts_with = "drop")]
+    #[arg(long, value_name = "TIME", value_parser = keep)]
     keep: Option<i64>,
     /// As if the values of this field were gone, such as `sourceIPAddress`; may be given more than once
     #[arg(long, value_name = "FIELD", value_parser = field)]
@@ -428,7 +429,10 @@ fn disposal_rows(state: &RetentionState) -> Rows {
         let (status, erased) = match it.status {
             DisposalStatus::Open => match it.approvals() {
                 Approvals::Enough => ("approved, not carried out".to_owned(), String::new()),
-                Approvals::Missing(missing) => (format!("waits for {missing} more approvals"), String::new()),
+                Approvals::Missing(missing) => {
+                    let s = if missing == 1 { "" } else { "s" };
+                    (format!("waits for {missing} more approval{s}"), String::new())
+                }
             },
             DisposalStatus::Withdrawn => ("called off".to_owned(), String::new()),
             DisposalStatus::Done { tombstone } => {

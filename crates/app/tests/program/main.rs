@@ -20,6 +20,7 @@ mod export;
 mod given;
 mod pulse;
 mod readme;
+mod retention;
 mod skew;
 mod sql;
 mod tampering;
