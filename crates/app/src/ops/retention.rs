@@ -22,7 +22,7 @@ use crate::clock;
 use crate::ingest::{CatchUpError, catch_up};
 use crate::retention::{
     DestroyError, Destroyed, RETENTION_FILE, Recorded, RecordedError, RetentionFile, RetentionFileError,
-    ScanError, announce, approval_statement, finish, scan, tombstone_of,
+    ScanError, announce, approval_statement, blind_indexes, finish, scan, tombstone_of,
 };
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -546,6 +546,7 @@ impl<'a> Writing<'a> {
     fn carry_out(&mut self, erasure: &ascribe_ledger::Erasure) -> Result<Destroyed, RetentionError> {
         let destroyed = finish(self.root, &mut self.ledger, erasure)?;
         let reader = self.ledger.reader()?;
+        blind_indexes(&self.workspace.index_paths(), &reader, erasure)?;
         derive_store(&self.workspace, &reader).map_err(|error| RetentionError::Derive(Box::new(error)))?;
         self.ledger.end_erasure(erasure).map_err(DestroyError::from)?;
         Ok(destroyed)

@@ -2,8 +2,11 @@
 //! that is done again without harm. `docs/retention.md`, "What is destroyed, and in which order".
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
+use ascribe_ledger::durable::Disk;
+use ascribe_ledger::index::{IndexFile, IndexFileError, IndexPaths, IndexRange};
 use ascribe_ledger::{EraseError, Erasure, Kind, Ledger, ReadError, Reader, Tombstone};
 use ascribe_model::{ObjectEntry, Timestamp};
 use ascribe_sources::capture::withheld_fields;
@@ -34,6 +37,18 @@ pub enum DestroyError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[from] ReadError),
+    /// In the completeness indexes.
+    #[error("a completeness index cannot be blinded")]
+    Index(#[from] IndexFileError),
+    /// The folder of completeness indexes cannot be listed.
+    #[error("cannot list `{path}`")]
+    Indexes {
+        /// The folder.
+        path: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// In the sealed files.
     #[error("sealed values cannot be erased")]
     Sealed(#[from] EraseSealedError),
@@ -94,4 +109,35 @@ pub fn finish(root: &Path, ledger: &mut Ledger, erasure: &Erasure) -> Result<Des
         segments: erased.segments,
         sealed_values,
     })
+}
+
+/// Takes what only erased entries have out of the completeness indexes. A crash in between leaves some of them as they
+/// were; the same again blinds the rest.
+pub fn blind_indexes(indexes: &IndexPaths, reader: &Reader, erasure: &Erasure) -> Result<(), DestroyError> {
+    let disk = Disk::default();
+    let listed = match disk.list(indexes.folder()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        listed => listed.map_err(|source| DestroyError::Indexes {
+            path: indexes.folder().to_string_lossy().into_owned(),
+            source,
+        })?,
+    };
+    for (path, _) in listed {
+        let Some(range) = IndexRange::parse(&path).filter(|range| indexes.rows(range) == path) else {
+            continue;
+        };
+        let leaves = range.leaves();
+        let touched = |it: &Range<u64>| it.start < leaves.end && leaves.start < it.end;
+        if !erasure.tombstone.erased.iter().any(touched) {
+            continue;
+        }
+        // What earlier erasures took counts too: a row goes with the last of its entries.
+        let mut erased = BTreeSet::new();
+        for entry in reader.entries(leaves) {
+            let entry = entry?;
+            erased.extend(entry.captured().is_none().then_some(entry.leaf()));
+        }
+        IndexFile::blind(&disk, indexes, &range, &erased)?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ mod policy_file;
 mod recorded;
 mod scan;
 
-pub use destroy::{DestroyError, Destroyed, announce, finish, tombstone_of};
+pub use destroy::{DestroyError, Destroyed, announce, blind_indexes, finish, tombstone_of};
 pub use policy_file::{RetentionFile, RetentionFileError, duration};
 pub use recorded::{DECISION, Recorded, RecordedError, TOMBSTONE, approval_statement};
 pub use scan::{ScanError, scan};
