@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use ascribe_model::{Event, EventId, KeyKind, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    Digest, Entry, FORMAT, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError, RANGE,
-    ReadError, Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
+    Digest, Entry, FORMAT, FinishError, Object, ObjectTotals, OpenError, Outlines, PublishError, PushError,
+    RANGE, ReadError, Record, Reject, SegmentBuilder, Sighting, Span, Store, Stream, Tally,
 };
 
 /// Every how many leaves a leaf holds a record; the others are kept short, so that a range is quick to fill.
