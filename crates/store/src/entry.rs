@@ -28,7 +28,12 @@ pub enum Entry<'a> {
     },
     /// What the ledger says of itself.
     Mark(Mark<'a>),
-    /// A leaf of which the store keeps nothing: a decision, a tombstone, a record that was erased.
+    /// A leaf whose bytes were erased.
+    Erased {
+        /// Position in the ledger.
+        leaf: u64,
+    },
+    /// A leaf of which the store keeps nothing else.
     Other {
         /// Position in the ledger.
         leaf: u64,
@@ -172,7 +177,7 @@ impl Entry<'_> {
             Self::Digest(digest) => digest.leaf,
             Self::Stream(stream) => stream.leaf,
             Self::Config(config) => config.leaf,
-            Self::IndexRoot { leaf } | Self::Other { leaf } => *leaf,
+            Self::IndexRoot { leaf } | Self::Erased { leaf } | Self::Other { leaf } => *leaf,
             Self::Mark(mark) => mark.leaf,
         }
     }

@@ -118,6 +118,7 @@ impl SegmentBuilder {
             }
             Entry::IndexRoot { .. } => self.rows.note_index_root(leaf),
             Entry::Mark(mark) => self.rows.note_mark(&mark),
+            Entry::Erased { .. } => self.summary.erased += 1,
             Entry::Other { .. } => self.summary.others += 1,
         }
         self.next += 1;

@@ -40,7 +40,9 @@ pub struct SegmentSummary {
     pub objects_opened: u64,
     /// Objects closed.
     pub objects_closed: u64,
-    /// Leaves of which the store keeps nothing.
+    /// Leaves whose bytes were erased.
+    pub erased: u64,
+    /// Other leaves of which the store keeps nothing.
     pub others: u64,
     /// Events that were first seen here, over all streams.
     pub events: EventTotals,
@@ -139,6 +141,7 @@ impl SegmentSummary {
                 reject_bytes,
                 objects_opened,
                 objects_closed,
+                erased,
                 others,
                 events,
                 streams,
@@ -158,6 +161,7 @@ impl SegmentSummary {
             sum.reject_bytes += reject_bytes;
             sum.objects_opened += objects_opened;
             sum.objects_closed += objects_closed;
+            sum.erased += erased;
             sum.others += others;
             sum.events.merge(events);
             // Later parts hold later leaves.

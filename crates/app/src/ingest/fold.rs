@@ -169,8 +169,8 @@ impl Rereader {
         outlines: &mut Outlines,
     ) -> Result<Folded, ascribe_ledger::ReadError> {
         let envelope = entry.envelope();
-        // Of what was erased the store keeps nothing, as if it had never been more than a leaf.
-        let Some(captured) = entry.captured() else { return Ok(Folded::Other) };
+        // Of what was erased the store keeps the count.
+        let Some(captured) = entry.captured() else { return Ok(Folded::Erased) };
         let span = envelope.span.unwrap_or(ascribe_ledger::Span { offset: 0, length: 0 });
         Ok(match envelope.kind {
             Kind::Record => Folded::Record {
@@ -322,6 +322,7 @@ fn push<'b>(
         Folded::Config(name) => Entry::Config(Config { leaf, name }),
         Folded::IndexRoot => Entry::IndexRoot { leaf },
         Folded::Mark(kind, names) => Entry::Mark(Mark { leaf, kind, names }),
+        Folded::Erased => Entry::Erased { leaf },
         Folded::Other => Entry::Other { leaf },
     };
     builder.push(entry).map_err(|source| CatchUpError::Push { leaf, source })?;

@@ -261,6 +261,8 @@ pub enum Folded {
     IndexRoot,
     /// The ledger speaks of itself: kind and values of the keys under which that is found.
     Mark(&'static str, Vec<String>),
+    /// Its bytes were erased.
+    Erased,
     /// An entry of which the store keeps nothing.
     Other,
 }

@@ -387,6 +387,13 @@ pub(super) fn finished(evidence: &OpenEvidence, mut body: Body) -> Answer {
                     .to_owned(),
         });
     }
+    let erased: u64 = evidence.store.summaries().map(|segment| segment.erased).sum();
+    if erased > 0 {
+        body.gaps.push(Gap {
+            missing: format!("what {erased} entries of the ledger said: their bytes were erased"),
+            settled_by: "nothing here; `ascribe retention` says by which rule and whose approval".to_owned(),
+        });
+    }
     let mut cited: BTreeSet<EventId> =
         body.claims.iter().flat_map(|claim| claim.events.iter().copied()).collect();
     cited.extend(body.edges.iter().flat_map(|edge| edge.evidence.iter().copied()));

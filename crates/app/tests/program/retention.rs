@@ -118,6 +118,7 @@ fn a_disposal_by_rule_is_proposed_approved_by_two_and_carried_out() {
     for part in ["verdict", "statement", "claims", "edges", "details"] {
         assert_eq!(after["body"][part], kept["body"][part], "{part}");
     }
+    assert!(after["body"]["gaps"].to_string().contains("what 4 entries of the ledger said"), "{after:#}");
     assert_eq!(given.run(&["ledger", "prove", OTHER_KEY]).code, proves, "its proofs stay");
     let verified = given.json(&["verify"]);
     assert_eq!(
