@@ -8,8 +8,8 @@ use ascribe_ledger::{Kind, Reader};
 use ascribe_model::{ConfigEntry, KeyEntry, ObjectEntry, PulseEntry, RejectHeader, StreamEntry, Timestamp};
 use ascribe_sources::{CapturedReader, Context};
 use ascribe_store::{
-    Config, Digest, Entry, Mark, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder, Sighting,
-    Store, Stream, WithheldValues,
+    Config, Digest, Entry, Mark, Object, ObjectTotals, Outlines, RANGE, Record, Reject, SegmentBuilder,
+    Sighting, Store, Stream, WithheldValues,
 };
 
 use super::piece::{Folded, WithheldValue, withheld_values};
@@ -211,7 +211,7 @@ impl Rereader {
             },
             Kind::Decision => Folded::Config(crate::retention::DECISION),
             Kind::Tombstone => Folded::Config(crate::retention::TOMBSTONE),
-            _ => Folded::Other,
+            Kind::Timestamp => Folded::Other,
         })
     }
 

@@ -250,7 +250,7 @@ pub fn retention(root: &Path) -> Result<RetentionState, RetentionError> {
     };
     let (rules, held, kept) = (&mut state.rules, &mut state.held, &mut state.kept);
     let register = &state.recorded.register;
-    scan(&reader, [0..reader.size()], &mut |entry, _| {
+    scan(&reader, std::iter::once(0..reader.size()), &mut |entry, _| {
         let mut is_held = false;
         for hold in register.holds_on(entry) {
             is_held = true;
@@ -323,7 +323,7 @@ pub fn propose(root: &Path, proposal: Proposal<'_>) -> Result<Vec<Proposed>, Ret
         return Err(RetentionError::NoRule(rule.to_owned()));
     }
     let mut found: BTreeMap<usize, Found> = BTreeMap::new();
-    scan(&reader, [0..reader.size()], &mut |entry, _| {
+    scan(&reader, std::iter::once(0..reader.size()), &mut |entry, _| {
         let group = match proposal {
             Proposal::Request { names, .. } => names.iter().any(|name| entry.names(name)).then_some(0),
             Proposal::Due { rule } => match file.policy.verdict(entry) {
@@ -423,16 +423,16 @@ pub fn approve(
     disposal: u64,
     key: Option<&Path>,
 ) -> Result<(String, Approvals), RetentionError> {
-    let mut approved = (String::new(), Approvals::Enough);
+    let mut outcome = (String::new(), Approvals::Enough);
     decide(root, |recorded, by| {
         let waiting = recorded.register.waiting(disposal)?;
         let (approver, note) = approver_of(waiting, key, &by)?;
         let mut after = waiting.clone();
         after.approvers.insert(approver.clone());
-        approved = (approver.clone(), after.approvals());
+        outcome = (approver.clone(), after.approvals());
         Ok(DecisionEntry::Approval { disposal, approver, note, by })
     })?;
-    Ok(approved)
+    Ok(outcome)
 }
 
 fn approver_of(
@@ -561,7 +561,7 @@ pub fn simulate(root: &Path, loss: &Loss) -> Result<Simulated, RetentionError> {
     let mut simulation = Simulation::default();
     let mut fields = CapturedReader::default();
     let mut held = 0;
-    scan(&reader, [0..reader.size()], &mut |entry, ledger_entry| {
+    scan(&reader, std::iter::once(0..reader.size()), &mut |entry, ledger_entry| {
         let concerned = |source: &Option<String>| source.as_ref().is_none_or(|it| entry.is_of_source(it));
         let then = match loss {
             Loss::Older { keep: Keep::For(nanoseconds), source } if concerned(source) => {
