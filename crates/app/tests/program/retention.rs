@@ -65,6 +65,21 @@ fn refused(given: &Given, arguments: &[&str], reason: &str) {
     assert!(ran.err.contains(reason) && ran.err.contains("hint"), "{}", ran.err);
 }
 
+/// The disposal is over, and its tombstone says by whose authority.
+fn assert_on_record(given: &Given, disposal: &str, tombstone: u64) {
+    refused(given, &["retention", "dispose", disposal], "was carried out or called off");
+    refused(given, &["retention", "propose"], "nothing is due");
+    let tombstone = reader(given).entry(tombstone).unwrap();
+    let tombstone = Tombstone::parse(tombstone.captured().unwrap()).unwrap();
+    let said = |name: &str| {
+        tombstone.statements.iter().filter(|it| it.0 == name).map(|it| it.1.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (said("rule"), said("approver")),
+        (vec!["trail".to_owned()], vec!["alice".to_owned(), "bob".to_owned()])
+    );
+}
+
 #[test]
 fn a_disposal_by_rule_is_proposed_approved_by_two_and_carried_out() {
     let given = evidence();
@@ -128,17 +143,7 @@ fn a_disposal_by_rule_is_proposed_approved_by_two_and_carried_out() {
     );
     let row = disposals(&given).remove(0);
     assert_eq!((&row["approved by"], &row["leaves erased"]), (&"alice, bob".into(), &"4".into()), "{row:#}");
-    refused(&given, &["retention", "dispose", &leaf], "was carried out or called off");
-    refused(&given, &["retention", "propose"], "nothing is due");
-    let tombstone = reader(&given).entry(done["tombstone"].as_u64().unwrap()).unwrap();
-    let tombstone = Tombstone::parse(tombstone.captured().unwrap()).unwrap();
-    let said = |name: &str| {
-        tombstone.statements.iter().filter(|it| it.0 == name).map(|it| it.1.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        (said("rule"), said("approver")),
-        (vec!["trail".to_owned()], vec!["alice".to_owned(), "bob".to_owned()])
-    );
+    assert_on_record(&given, &leaf, done["tombstone"].as_u64().unwrap());
     // What is derived is what deriving it again gives.
     let digests = given.json(&["rebuild"])["digests"].clone();
     assert_eq!(given.json(&["rebuild"])["digests"], digests);
