@@ -221,6 +221,17 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), settings })
     }
 
+    /// The evidence in `root` as if its settings were the defaults: to look at a folder whose own cannot be read.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Settings`] if a setting has no default.
+    pub fn with_default_settings(root: &Path) -> Result<Self, WorkspaceError> {
+        let settings = toml::from_str(&format!("format = {FORMAT}\norigin = \"\"\n")).map_err(|source| {
+            WorkspaceError::Settings { path: shown(&root.join(SETTINGS_FILE)), source: Box::new(source) }
+        })?;
+        Ok(Self { root: root.to_owned(), settings })
+    }
+
     /// Makes `root` an evidence folder with a new key. Everything else in it is left alone.
     ///
     /// The settings are written last: a crash before leaves a folder that is not yet evidence, and can be removed.

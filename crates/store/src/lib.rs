@@ -4,6 +4,7 @@
 //! and answers look-ups. `docs/formats/store.md` states every file. This is the only crate that names Arrow or
 //! Parquet. It deliberately does not know the ledger, any source, or what an answer is.
 
+mod audit;
 mod cell;
 mod compact;
 mod digest;
@@ -34,6 +35,7 @@ mod times;
 mod withheld;
 mod words;
 
+pub use audit::{Audit, Flaw, FlawKind, audit};
 pub use cell::Column;
 pub use compact::{Compaction, Unfit};
 pub use entry::{Config, Digest, Entry, Mark, Object, ObjectTotals, Record, Reject, Sighting, Span, Stream};

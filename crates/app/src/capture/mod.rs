@@ -4,6 +4,7 @@
 
 mod key;
 mod policy_file;
+mod sealed_check;
 mod sealed_file;
 
 use std::io;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use key::{KeyUse, SecretKey, SecretKeyError};
 pub use policy_file::{Break, ClassForm, DEFAULT_POLICY, POLICY_FILE, PolicyError, PolicyFile};
+pub use sealed_check::{SealedProblem, check_sealed};
 pub use sealed_file::{
     EraseSealedError, SealedValue, SealedWriter, UnsealError, WriteSealedError, commitment_of, count_sealed,
     erase_sealed, open_value,

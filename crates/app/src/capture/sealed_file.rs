@@ -18,10 +18,10 @@ use ascribe_sources::capture::{Sealed, WithheldField};
 
 use super::key::{DoesNotOpen, DoesNotSeal, NONCE_BYTES, SecretKey};
 
-const FILE_MAGIC: &[u8; 8] = b"ASCSEAL1";
-const CHUNK_MAGIC: &[u8; 4] = b"ASSC";
-const FILE_HEADER_BYTES: u64 = 32;
-const CHUNK_HEADER_BYTES: usize = 32;
+pub(super) const FILE_MAGIC: &[u8; 8] = b"ASCSEAL1";
+pub(super) const CHUNK_MAGIC: &[u8; 4] = b"ASSC";
+pub(super) const FILE_HEADER_BYTES: u64 = 32;
+pub(super) const CHUNK_HEADER_BYTES: usize = 32;
 const ENTRY_HEADER_BYTES: usize = 32 + NONCE_BYTES + 4;
 /// A file that is larger is left, and the next one begun.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;

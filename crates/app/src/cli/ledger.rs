@@ -11,7 +11,7 @@ use super::messages::{Exit, Failure, print};
 use super::rows::{Rows, aligned};
 use super::signing_keys::RotateArguments;
 use super::upkeep::form;
-use super::{Asked, Output, csv, signing_keys};
+use super::{Asked, Output, csv, fsck, signing_keys};
 use crate::ops::{
     self, ProveError, ProveRequest, ProvenName, ProvenRange, ProvenValue, Recompute, Recomputed, SealError,
     SealWhat, Seals,
@@ -46,6 +46,10 @@ enum LedgerCommand {
     Keys,
     /// Make a new signing key, to which the old one hands over in an entry that both sign
     RotateKey(RotateArguments),
+    /// Look at every file of the evidence: what is damaged, missing or extra, and what mends it; changes nothing
+    Fsck,
+    /// Write tiles, entry bundles and the published checkpoint again from the segments, where they are missing or differ
+    Rebuild,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +85,8 @@ pub fn ledger(asked: &Asked<'_>, arguments: &LedgerArguments) -> Result<Exit, Fa
         LedgerCommand::Serve(arguments) => checkpoints::serve(asked, arguments),
         LedgerCommand::Keys => signing_keys::keys(asked),
         LedgerCommand::RotateKey(arguments) => signing_keys::rotate_key(asked, arguments),
+        LedgerCommand::Fsck => fsck::fsck(asked),
+        LedgerCommand::Rebuild => fsck::rebuild(asked),
     }
 }
 

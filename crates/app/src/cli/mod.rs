@@ -9,6 +9,7 @@ mod csv;
 mod demo;
 mod escape;
 mod export;
+mod fsck;
 mod identity_text;
 mod ingest;
 mod ledger;

@@ -10,8 +10,10 @@ mod demo;
 mod doctor;
 mod evidence;
 mod export;
+mod fsck;
 mod ingest;
 mod keys;
+mod ledger_files;
 mod pages;
 mod policy_check;
 mod prove;
@@ -39,8 +41,10 @@ pub use demo::{DEMO_STEPS, Demo, DemoError};
 pub use doctor::{Finding, State, doctor};
 pub use evidence::OpenEvidence;
 pub use export::{AnswerAsked, ExportError, ExportRequest, Exported, IfNone, Overwrite, export};
+pub use fsck::{Fault, Fsck, Place, fsck};
 pub use ingest::{IngestFailure, IngestRequest, ingest};
 pub use keys::{KeyShown, KeysError, RotateRequest, key_history, rotate_key};
+pub use ledger_files::{LedgerFilesError, rebuild_ledger};
 pub use policy_check::{PolicyCheckError, PolicyTrial, policy_check};
 pub use prove::{
     ProveError, ProveRequest, ProvenKey, ProvenName, ProvenRange, ProvenValue, Recompute, Recomputed, prove,

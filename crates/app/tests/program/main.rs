@@ -17,6 +17,7 @@ mod completeness;
 mod crash;
 mod enrichment;
 mod export;
+mod fsck;
 mod given;
 mod pulse;
 mod readme;

@@ -203,6 +203,13 @@ impl IndexFile {
         Ok(Self { head: head.clone(), ..index })
     }
 
+    /// Reads every row of the index of a range, whichever root the ledger has of it.
+    pub fn check_file(disk: &Disk, paths: &IndexPaths, range: &IndexRange) -> Result<(), IndexFileError> {
+        let index = Self::open_any(disk, paths, range)?;
+        index.root()?;
+        index.check()
+    }
+
     /// What the ledger has of it.
     pub fn head(&self) -> &IndexHead {
         &self.head
