@@ -8,9 +8,13 @@ use super::{Check, FaultKind, Folder, Found, is_absent};
 use crate::capture::{POLICY_FILE, PolicyFile};
 use crate::causes::with_causes;
 use crate::ops::config::recorded_config;
+use crate::retention::RETENTION_FILE;
 
-pub(super) const CHECK: Check =
-    Check { part: "capture policy", owns: |folder| vec![folder.path(POLICY_FILE)], look };
+pub(super) const CHECK: Check = Check {
+    part: "capture policy",
+    owns: |folder| vec![folder.path(POLICY_FILE), folder.path(RETENTION_FILE)],
+    look,
+};
 
 fn look(folder: &Folder, found: &mut Found) {
     let path = folder.path(POLICY_FILE);
