@@ -9,7 +9,7 @@ use crate::evidence::EvidenceError;
 use crate::lineage::credential_in;
 use crate::naming::{counted, credential_name, listed};
 use crate::trail::Trail;
-use crate::verdict::{bound_to, premise, settled_by, verdict_over, weakest, worst_grade};
+use crate::verdict::{bound_to, searched, settled_by, verdict_over, weakest, worst_grade};
 use crate::{Evidence, Subject};
 
 /// Which way a lineage is walked.
@@ -42,7 +42,7 @@ pub fn chain(
         Direction::Forward => {
             trail.walk_forward(evidence, &start)?;
             trail.add_ends(evidence, &start)?;
-            let claims = [trail.claims(), vec![nothing_else(&trail, &start.uid)]].concat();
+            let claims = [trail.claims(), vec![nothing_else(evidence, &trail, &start.uid)]].concat();
             let verdict = forward_verdict(&trail, &claims);
             trail.gaps.insert(Gap {
                 missing: "proof that the streams in scope recorded everything".to_owned(),
@@ -160,11 +160,11 @@ fn forward_statement(trail: &Trail, start: &KeyRef) -> String {
     format!("{name}: {}{ended}", parts.join(", "))
 }
 
-fn nothing_else(trail: &Trail, start: &KeyRef) -> Claim {
+fn nothing_else(evidence: &dyn Evidence, trail: &Trail, start: &KeyRef) -> Claim {
     let what = if trail.edges.is_empty() { "nothing" } else { "nothing else" };
     Claim {
         statement: format!("the records in scope show {what} that came of {}", credential_name(start)),
-        premises: vec![premise("the search saw every entry of the ledger", Basis::Asserted)],
+        premises: vec![searched(evidence)],
         events: Vec::new(),
         edges: Vec::new(),
     }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_model::{
-    Event, EventId, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
+    Basis, Event, EventId, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan,
+    Timestamp,
 };
 
 use crate::skew::Frozen;
@@ -154,6 +155,12 @@ pub trait Evidence {
     /// When the evidence cannot be read.
     fn silences(&self) -> Result<Vec<Silence>, EvidenceError> {
         Ok(Vec::new())
+    }
+
+    /// On what it rests that the look-ups so far saw every entry that has what was looked up: on somebody's word, unless
+    /// completeness indexes prove it.
+    fn searched(&self) -> Basis {
+        Basis::Asserted
     }
 }
 

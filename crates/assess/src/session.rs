@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ascribe_model::{
     AuthorityUse, Basis, Body, Claim, Credential, Details, EdgeKind, Event, EventId, Gap, HandedOn, KeyRef,
-    Node, Question, ResourceRole, ResourceUse, Role, SessionDetail, Status, TimeSpan, Verb, Verdict,
+    Node, Premise, Question, ResourceRole, ResourceUse, Role, SessionDetail, Status, TimeSpan, Verb, Verdict,
 };
 
 use crate::evidence::{EvidenceError, span_of};
@@ -15,7 +15,7 @@ use crate::lifecycle::{Life, first_end, no_credential};
 use crate::lineage::credential_asked;
 use crate::naming::{counted, credential_name, identity_name, is_named, node_name};
 use crate::trail::Trail;
-use crate::verdict::{premise, settled_by, worst_grade};
+use crate::verdict::{premise, searched, settled_by, worst_grade};
 use crate::who::addresses;
 use crate::{Evidence, Subject};
 
@@ -78,7 +78,7 @@ fn session_of(
         unexamined,
         grade,
     };
-    let claims = claims(&detail, uses, &back);
+    let claims = claims(&detail, uses, &back, &searched(evidence));
     // Edges of both walks stand in one list: those that lead on come after those that lead back.
     let offset = back.edges.len();
     detail.handed_on = handed_on(&forward, offset);
@@ -224,14 +224,13 @@ fn handed_on(forward: &Trail, offset: usize) -> Vec<HandedOn> {
     .collect()
 }
 
-fn claims(detail: &SessionDetail, uses: &[Arc<Event>], back: &Trail) -> Vec<Claim> {
+fn claims(detail: &SessionDetail, uses: &[Arc<Event>], back: &Trail, searched: &Premise) -> Vec<Claim> {
     let cited = |is: fn(&Event) -> bool| -> Vec<EventId> {
         let mut events: Vec<EventId> =
             uses.iter().filter(|event| is(event)).map(|event| event.id).take(64).collect();
         events.sort_unstable();
         events
     };
-    let searched = || premise("the search saw every entry of the ledger", Basis::Asserted);
     let mut claims = back.claims();
     let attempted = uses.iter().filter(|event| event.outcome.status != Status::Success).count();
     let done = uses.len() - attempted;
@@ -243,7 +242,10 @@ fn claims(detail: &SessionDetail, uses: &[Arc<Event>], back: &Trail) -> Vec<Clai
             let name = credential_name(&detail.credential.uid);
             claims.push(Claim {
                 statement: format!("of the uses of {name} on record, {count} {what}"),
-                premises: vec![premise("the records state the outcome", Basis::Rederivable), searched()],
+                premises: vec![
+                    premise("the records state the outcome", Basis::Rederivable),
+                    searched.clone(),
+                ],
                 events,
                 edges: Vec::new(),
             });

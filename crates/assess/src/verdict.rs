@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ascribe_model::{Basis, Claim, Edge, EdgeKind, Gap, JoinGrade, Node, Premise, Skew, Timestamp, Verdict};
 
+use crate::evidence::Evidence;
 use crate::naming::{counted, node_name};
 use crate::uncertainty::SKEW_PREMISE;
 
@@ -55,6 +56,11 @@ pub(crate) fn settled_by(gaps: &BTreeSet<Gap>) -> Vec<String> {
 
 pub(crate) fn premise(statement: impl Into<String>, basis: Basis) -> Premise {
     Premise { statement: statement.into(), basis }
+}
+
+/// The premise that nothing was overlooked. Asked for once everything was looked up.
+pub(crate) fn searched(evidence: &dyn Evidence) -> Premise {
+    premise("the search saw every entry of the ledger", evidence.searched())
 }
 
 /// What has to be taken on somebody's word.

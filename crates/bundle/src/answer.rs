@@ -105,7 +105,7 @@ pub(crate) fn compare(evidence: &BundledEvidence, part: &AnswerPart) -> AnswerCh
     for claim in &said.claims {
         let claims = match claim.premises.iter().map(|premise| premise.basis).max() {
             Some(Basis::Rederivable) => &mut derived,
-            // No index of the ledger is in a bundle, so what only one could prove is somebody's word here.
+            // Indexes in a bundle are of its names only, so what all look-ups of an answer saw is somebody's word here.
             Some(Basis::ProvenByIndex | Basis::Asserted) => &mut asserted,
             Some(Basis::Unmet) | None => &mut open,
         };

@@ -10,16 +10,18 @@ use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
     Evidence, EvidenceError, Losses, Page, Period, Silence, Tally, TimePage, Wanted, is_on_sets,
 };
+use ascribe_ledger::index::IndexPaths;
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
-    Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan,
-    Timestamp,
+    Basis, Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary,
+    TimeSpan, Timestamp,
 };
 use ascribe_store::{ON_SET, Store};
 
 use super::config::{ConfigReadError, frozen_clocks};
 use super::keys::{KeysError, finish_rotation};
 use super::pages::Pages;
+use super::searched::{self, LookedUp};
 use super::streams::all_silences;
 use super::upkeep::parser_versions;
 use crate::ingest::{CatchUpError, Rereader, catch_up};
@@ -52,6 +54,8 @@ pub struct OpenEvidence {
     parsed: Mutex<Parsed>,
     /// Each thread that reads takes one, and gives it back with what it learned of objects.
     rereaders: Mutex<Vec<Rereader>>,
+    looked_up: Mutex<LookedUp>,
+    indexes: IndexPaths,
 }
 
 /// Entries that were parsed, and where each event was first seen.
@@ -111,13 +115,31 @@ impl OpenEvidence {
             catch_up(&mut store, &reader)?;
         }
         let clocks = Frozen::new(frozen_clocks(&store, &reader).map_err(OpenError::Config)?);
-        Ok(Self { reader, store, clocks, workspace, parsed: Mutex::default(), rereaders: Mutex::default() })
+        Ok(Self {
+            reader,
+            store,
+            clocks,
+            indexes: workspace.index_paths(),
+            workspace,
+            parsed: Mutex::default(),
+            rereaders: Mutex::default(),
+            looked_up: Mutex::default(),
+        })
     }
 
     /// Entries under the checkpoint that the store has not folded, because somebody else is at it or the folder cannot
     /// be written. No question finds them.
     pub fn unfolded(&self) -> u64 {
         self.reader.size().saturating_sub(self.store.folded())
+    }
+
+    /// Where the completeness indexes are.
+    pub fn index_paths(&self) -> &IndexPaths {
+        &self.indexes
+    }
+
+    fn note(&self, note: impl FnOnce(&mut LookedUp)) {
+        note(&mut self.looked_up.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Events of one ledger entry.
@@ -201,6 +223,9 @@ impl Parsed {
 
 impl Evidence for OpenEvidence {
     fn events(&self, key: &KeyRef, roles: &[Role], limit: usize) -> Result<Page, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(key.value.clone());
+        });
         let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
         self.read_ahead(&found.leaves)?;
         let mut events = BTreeMap::new();
@@ -223,6 +248,10 @@ impl Evidence for OpenEvidence {
     }
 
     fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(key.value.clone());
+            looked_up.sets.insert(key.value.clone());
+        });
         let leaves_of =
             |key: &KeyRef, role| self.store.leaves(key, &[role], None, usize::MAX).map_err(failed);
         let mut leaves = leaves_of(key, role)?.leaves;
@@ -248,16 +277,21 @@ impl Evidence for OpenEvidence {
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(key.value.clone());
+        });
         let tally = self.store.tally(key, role).map_err(failed)?;
         let span = tally.first.zip(tally.last).map(|(first, last)| TimeSpan { first, last });
         Ok(Tally { count: tally.count, span })
     }
 
     fn page(&self, wanted: &[Wanted], period: Period, limit: usize) -> Result<TimePage, EvidenceError> {
+        self.note(|looked_up| looked_up.values.extend(wanted.iter().map(|one| one.key.value.clone())));
         Pages { evidence: self, wanted, period, limit }.first()
     }
 
     fn hinting(&self, hint: &str, limit: usize) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        self.note(|looked_up| looked_up.other = true);
         let found = self.store.leaves(&hint_key(hint), &[Role::Name], None, limit).map_err(failed)?;
         self.read_ahead(&found.leaves)?;
         let mut events = BTreeMap::new();
@@ -291,9 +325,16 @@ impl Evidence for OpenEvidence {
     }
 
     fn keys_of(&self, value: &str) -> Result<Vec<(KeyRef, Vec<Role>)>, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(value.to_owned());
+        });
         let found = self.store.find(value).map_err(failed)?.into_iter();
         let of_events = found.filter(|found| ![NAME_KIND, HINT_KIND].contains(&found.key.kind.name()));
         Ok(of_events.map(|found| (found.key, found.roles.into_keys().collect())).collect())
+    }
+
+    fn searched(&self) -> Basis {
+        searched::basis(self, &self.looked_up.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn skew(&self, from: &SourceRef, found: &SourceRef, at: Timestamp) -> Option<Skew> {
@@ -386,7 +427,7 @@ fn is_about_rights(refusal: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The key under which the store lists a hint.
-fn hint_key(hint: &str) -> KeyRef {
+pub(super) fn hint_key(hint: &str) -> KeyRef {
     KeyRef { kind: KeyKind::new(HINT_KIND), scope: String::new(), value: hint.to_owned() }
 }
 

@@ -24,6 +24,7 @@ mod retention;
 mod seal;
 mod seal_key;
 mod sealed_ranges;
+mod searched;
 mod settings;
 mod skew;
 mod standing;

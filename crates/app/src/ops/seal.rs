@@ -20,8 +20,6 @@ use crate::workspace::Workspace;
 pub enum SealWhat {
     /// All that no index covers yet.
     New,
-    /// Only whole ranges of 65,536 entries that no index covers yet.
-    WholeRanges,
     /// All that no index covers yet, and ranges that other parsers indexed, or whose index is damaged, lost or blinded.
     Again,
 }
@@ -100,8 +98,7 @@ pub fn seal(root: &Path, what: SealWhat) -> Result<Seals, SealError> {
             discard(&sealing.paths, &range.files())?;
         }
     }
-    let width = if what == SealWhat::WholeRanges { INDEX_LEAVES } else { 1 };
-    while size - from >= width {
+    while from < size {
         let range = IndexRange { from, to: size.min(from + INDEX_LEAVES), generation: 0 };
         let Some(to) = sealing.seal_some_of(range)? else { break };
         from = to;

@@ -165,3 +165,36 @@ fn a_bundle_shows_that_its_entries_are_all() {
     assert_eq!(export["check"]["completeness"], Value::Null);
     assert_eq!(export["indexes_not_used"].as_array().unwrap().len(), 1, "what is not shown is said");
 }
+
+/// Bases of the premise that nothing was overlooked, over all claims of an answer.
+fn bases(answer: &Value) -> Vec<&str> {
+    let claims = answer["body"]["claims"].as_array().unwrap();
+    let premises = claims.iter().flat_map(|claim| claim["premises"].as_array().unwrap());
+    let searched =
+        premises.filter(|premise| premise["statement"] == "the search saw every entry of the ledger");
+    searched.map(|premise| premise["basis"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn that_nothing_was_overlooked_is_proven_where_everything_is_sealed() {
+    let given = with_incident();
+    let questions: [&[&str]; 3] = [&["chain", "--forward", KEY], &["session", KEY], &["lifecycle", KEY]];
+    let mut statements = Vec::new();
+    for question in questions {
+        let before = given.json(question);
+        statements.push(before["body"]["statement"].clone());
+        assert!(!bases(&before).is_empty(), "{question:?}");
+        assert!(bases(&before).iter().all(|basis| *basis == "asserted"), "{question:?}");
+    }
+    given.json(&["ledger", "seal"]);
+    for (question, statement) in questions.into_iter().zip(&statements) {
+        let sealed = given.json(question);
+        assert!(bases(&sealed).iter().all(|basis| *basis == "proven_by_index"), "{question:?}: {sealed:#}");
+        assert_eq!(sealed["body"]["statement"], *statement, "{question:?}");
+    }
+    // One record that no index covers, and it is somebody's word again.
+    given.ingest(&[&given.input("more.jsonl", &lines(0, 1))]);
+    for question in questions {
+        assert!(bases(&given.json(question)).iter().all(|basis| *basis == "asserted"), "{question:?}");
+    }
+}

@@ -9,8 +9,8 @@ mod rows;
 use std::sync::Arc;
 
 use ascribe_model::{
-    Basis, Body, Claim, Credential, Details, EffectKind, Event, EventId, Gap, LifecycleDetail, Question,
-    StreamSummary, TimeSpan, Timestamp, UseCounts, Verdict,
+    Basis, Body, Claim, Credential, Details, EffectKind, Event, EventId, Gap, LifecycleDetail, Premise,
+    Question, StreamSummary, TimeSpan, Timestamp, UseCounts, Verdict,
 };
 
 use self::ends::{Declared, End, Late, Standing, declared, ends, late_uses};
@@ -23,7 +23,7 @@ use crate::lineage::credential_asked;
 use crate::naming::{counted, credential_name, identity_name, listed};
 use crate::trail::Trail;
 use crate::uncertainty::SKEW_PREMISE;
-use crate::verdict::{premise, settled_by, worst_grade};
+use crate::verdict::{premise, searched, settled_by, worst_grade};
 use crate::{Evidence, Subject};
 
 /// Late uses that an answer lists and cites one by one.
@@ -78,7 +78,7 @@ fn life_of(
     }
     let mut claims = trail.claims();
     claims.extend(mark_claims(&judged.life, &name));
-    claims.extend(judged.claims(&name));
+    claims.extend(judged.claims(&name, &searched(evidence)));
     claims.extend(judged.unnamed_ends().map(|event| unnamed_claim(event, &name)));
     let verdict = judged.verdict(&trail, origin_is_open);
     let late: Vec<&Late> = judged.late.iter().take(LATE_MAX).collect();
@@ -255,14 +255,14 @@ impl Judged {
     }
 
     /// What is claimed of its uses.
-    fn claims(&self, name: &str) -> Vec<Claim> {
+    fn claims(&self, name: &str, searched: &Premise) -> Vec<Claim> {
         let mut claims = Vec::new();
         if self.life.used > 0 {
             let span = span_of(&self.life.uses);
             let when = span.map_or_else(String::new, |span| format!(" from {} to {}", span.first, span.last));
             claims.push(Claim {
                 statement: format!("the records in scope show {} of {name}{when}", uses(self.life.used)),
-                premises: vec![premise("the search saw every entry of the ledger", Basis::Asserted)],
+                premises: vec![searched.clone()],
                 events: sorted(
                     [self.life.uses.first(), self.life.uses.last()]
                         .into_iter()
@@ -280,13 +280,12 @@ impl Judged {
             claims.extend(late_claim(&late, what));
         }
         if self.after_end().is_empty() && self.ends.iter().any(|end| end.is_certain) {
-            let searched = premise("the search saw every entry of the ledger", Basis::Asserted);
             let (statement, premises) = if self.unproven.is_empty() {
                 let complete = premise("the streams recorded everything since its end", Basis::Rederivable);
-                (format!("{name} was not used with success after its end"), vec![complete, searched])
+                (format!("{name} was not used with success after its end"), vec![complete, searched.clone()])
             } else {
                 let statement = format!("no record in scope shows a successful use of {name} after its end");
-                (statement, vec![searched])
+                (statement, vec![searched.clone()])
             };
             claims.push(Claim { statement, premises, events: Vec::new(), edges: Vec::new() });
         }
