@@ -26,6 +26,18 @@ pub fn release(root: &Path) -> Result<PathBuf, BuildError> {
     programs.remove("ascribe").ok_or_else(|| BuildError::NoProgram("ascribe".to_owned()))
 }
 
+/// Builds `ascribe` as its tests do, and says where it is: for what is not timed.
+pub fn tested(root: &Path) -> Result<PathBuf, BuildError> {
+    let mut programs = cargo_build(root, &["--package", "ascribe-app", "--bin", "ascribe"])?;
+    programs.remove("ascribe").ok_or_else(|| BuildError::NoProgram("ascribe".to_owned()))
+}
+
+/// Builds the program of `interop/`, which is a workspace of its own, and says where it is.
+pub fn foreign_reader(root: &Path) -> Result<PathBuf, BuildError> {
+    let mut programs = cargo_build(&root.join("interop"), &[])?;
+    programs.remove("ascribe-interop").ok_or_else(|| BuildError::NoProgram("ascribe-interop".to_owned()))
+}
+
 /// Builds the program of `bench/`, which is a workspace of its own, and says where it is.
 pub fn ledger_bench(root: &Path) -> Result<PathBuf, BuildError> {
     let mut programs = build(&root.join("bench"), &[])?;
@@ -58,10 +70,15 @@ pub fn examples(root: &Path, examples: &[Example]) -> Result<BTreeMap<&'static s
     found.collect()
 }
 
-/// The programs that a build makes, by name.
+/// The programs that a build for release makes, by name.
 fn build(root: &Path, arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    cargo_build(root, &[&["--release"], arguments].concat())
+}
+
+/// The programs that a build makes, by name.
+fn cargo_build(root: &Path, arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let output = Command::new("cargo")
-        .args(["build", "--locked", "--release"])
+        .args(["build", "--locked"])
         .args(arguments)
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)

@@ -6,13 +6,14 @@
 //! drive the program from outside, and whoever keeps count of what it acknowledged is another process.
 
 mod in_process;
+mod interop;
 mod kill;
 
 use std::io::Write;
 use std::path::Path;
 
 use crate::bench::build::BuildError;
-use crate::options::OptionError;
+use crate::options::{self, OptionError};
 
 /// A kind of fault.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ struct Scene<'a> {
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 8] = [
+pub const FAULTS: [Fault; 9] = [
     Fault {
         name: "kill",
         options: "[--trials N] [--events N] [--seed N]",
@@ -88,6 +89,15 @@ pub const FAULTS: [Fault; 8] = [
         what: "gives changed inputs to every reader: no panic, one encoding, nothing forged verifies",
         run: in_process::run,
     },
+    Fault {
+        name: "interop",
+        options: "",
+        what: "has a reader that we did not write read a served ledger as it grows",
+        run: |scene, options, out| {
+            options::numbers(options, [])?;
+            Ok(interop::run(scene.root, out)?)
+        },
+    },
 ];
 
 /// Why a test did not hold, or could not be run.
@@ -101,6 +111,8 @@ pub enum TortureError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Kill(#[from] kill::KillError),
+    #[error(transparent)]
+    Interop(#[from] interop::InteropError),
     #[error("cannot run `{program}`")]
     Run {
         program: String,
