@@ -17,7 +17,7 @@ use crate::envelope::Kind;
 use crate::ledger::{Ledger, OpenSegment};
 use crate::paths::{LedgerPaths, SegmentId, SegmentPart};
 use crate::publish::CheckpointError;
-use crate::read::{ReadError, SegmentList, read_if_present};
+use crate::read::{ReadError, Reader, SegmentList, read_if_present};
 use crate::salts::{EntrySalts, SaltsChunk, SaltsFile};
 use crate::segment::{
     Block, BlockEncoder, BlockRef, BlockSink, EncodedBlocks, EntryBytes, FileHeader, FileKind, encode_footer,
@@ -154,15 +154,7 @@ impl Ledger {
         if self.poisoned {
             return Err(EraseError::Poisoned);
         }
-        let Some(erasure) = erasure_mark(&self.paths)? else { return Ok(None) };
-        if erasure.leaf >= self.committed.size() {
-            return Ok(None);
-        }
-        // The mark is written before its tombstone, so after a crash another entry may have taken that leaf.
-        let entry = self.reader()?.entry(erasure.leaf)?;
-        let is_its = entry.envelope().kind == Kind::Tombstone
-            && entry.captured() == Some(erasure.tombstone.to_string().as_bytes());
-        Ok(is_its.then_some(erasure))
+        self.reader()?.erasure_under_way()
     }
 
     /// Destroys the bytes and salts of every leaf that the tombstone names. What is destroyed already stays so: after
@@ -273,15 +265,29 @@ impl Ledger {
     }
 }
 
+impl Reader {
+    /// See [`Ledger::erasure_under_way`].
+    pub fn erasure_under_way(&self) -> Result<Option<Erasure>, EraseError> {
+        let Some(erasure) = erasure_mark(&self.paths)? else { return Ok(None) };
+        if erasure.leaf >= self.size() {
+            return Ok(None);
+        }
+        // The mark is written before its tombstone, so after a crash another entry may have taken that leaf.
+        let entry = self.entry(erasure.leaf)?;
+        let is_its = entry.envelope().kind == Kind::Tombstone
+            && entry.captured() == Some(erasure.tombstone.to_string().as_bytes());
+        Ok(is_its.then_some(erasure))
+    }
+}
+
 /// Whether entries of a kind may be erased: those that hold what came from outside. The others are needed to read or to
 /// judge what stays.
 fn is_erasable(kind: Kind) -> bool {
     matches!(kind, Kind::Record | Kind::Reject | Kind::Object)
 }
 
-/// The erasure that the mark names, whether or not its tombstone ever came into the ledger. For whoever only reads:
-/// a writer asks [`Ledger::erasure_under_way`].
-pub fn erasure_mark(paths: &LedgerPaths) -> Result<Option<Erasure>, EraseError> {
+/// The erasure that the mark names, whether or not its tombstone ever came into the ledger.
+pub(crate) fn erasure_mark(paths: &LedgerPaths) -> Result<Option<Erasure>, EraseError> {
     let path = paths.erasure();
     let Some(bytes) = read_if_present(paths.disk(), &path)? else { return Ok(None) };
     let rest = bytes.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));

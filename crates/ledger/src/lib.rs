@@ -127,7 +127,7 @@ pub use append::{AppendError, Draft};
 #[cfg(feature = "files")]
 pub use damage::{Damage, FileError, FormatProblem};
 #[cfg(feature = "files")]
-pub use erase::{EraseError, Erased, Erasure, erasure_mark};
+pub use erase::{EraseError, Erased, Erasure};
 #[cfg(feature = "files")]
 pub use group_commit::{
     Appender, CheckpointPolicy, GroupCommit, GroupError, GroupLimits, OwnedDraft, Ticket,

@@ -40,7 +40,7 @@ const SALTS_KEPT: usize = 1 << 16;
 /// A ledger at one checkpoint.
 #[derive(Debug)]
 pub struct Reader {
-    paths: LedgerPaths,
+    pub(crate) paths: LedgerPaths,
     checkpoint: SignedCheckpoint,
     tiles: TileFiles,
     kept: Mutex<Kept>,

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ascribe_ledger::durable::{Disk, DurableError, GrowingFile};
 use ascribe_ledger::{SALT_BYTES, Salt, commit_sealed};
+use ascribe_model::EventId;
 use ascribe_sources::capture::{Sealed, WithheldField};
 
 use super::key::{DoesNotOpen, DoesNotSeal, NONCE_BYTES, SecretKey};
@@ -261,12 +262,9 @@ pub fn count_sealed(folder: &Path, key_id: &str) -> io::Result<u64> {
 /// The commitment that stands in a record for a sealed value; `None` for what was withheld otherwise.
 pub fn commitment_of(withheld: &WithheldField) -> Option<[u8; 32]> {
     let (method, value) = withheld.kept.as_ref()?;
-    let digits: Vec<u8> = value.as_bytes().chunks(2).map_while(hexadecimal_byte).collect();
-    if method == "sealed" { digits.try_into().ok() } else { None }
-}
-
-fn hexadecimal_byte(pair: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
+    // The same form as an event's id: 64 lower-case digits.
+    let commitment = (method == "sealed").then(|| value.parse::<EventId>().ok())?;
+    commitment.map(|id| id.0)
 }
 
 /// Erases the values that these commitments stand for, and says how many there were. Each file that has any is replaced
@@ -540,6 +538,37 @@ mod tests {
         assert_eq!(files(&at).unwrap().len(), 2, "another key begins another file");
         fs::remove_dir_all(&at).unwrap();
         assert!(matches!(open_value(&at, &key, 0, &sealed(0).commitment), Err(UnsealError::Erased)));
+    }
+
+    #[test]
+    fn erased_values_are_in_no_file_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = key(folder.path());
+        let at = folder.path().join("sealed");
+        let mut writer = SealedWriter::new(Disk::default(), at.clone(), &key);
+        for leaf in 0..6 {
+            append(&mut writer, &key, leaf).unwrap();
+        }
+        drop(writer);
+        let path = at.join("00000000.sealed");
+        let torn = [fs::read(&path).unwrap(), b"ASSC torn".to_vec()].concat();
+        fs::write(&path, &torn).unwrap();
+        let none = erase_sealed(&at, &BTreeSet::from([[9; 32]])).unwrap();
+        assert_eq!((none, fs::read(&path).unwrap()), (0, torn.clone()), "what is not there changes nothing");
+        // One of two values in a chunk, and both of another.
+        let gone = BTreeSet::from([sealed(1).commitment, sealed(4).commitment, sealed(104).commitment]);
+        assert_eq!(erase_sealed(&at, &gone).unwrap(), 3);
+        assert_eq!(erase_sealed(&at, &gone).unwrap(), 0, "a second run has nothing to do");
+        let left = fs::read(&path).unwrap();
+        assert!(left.ends_with(b"ASSC torn"));
+        for commitment in &gone {
+            assert!(!left.windows(32).any(|window| window == commitment));
+        }
+        for leaf in [0, 2, 3, 5] {
+            assert!(opens(folder.path(), &key, leaf), "{leaf}");
+        }
+        assert!(open_value(&at, &key, 1, &sealed(101).commitment).is_ok());
+        assert!(matches!(open_value(&at, &key, 1, &sealed(1).commitment), Err(UnsealError::Erased)));
     }
 
     #[test]

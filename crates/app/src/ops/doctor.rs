@@ -92,6 +92,7 @@ pub fn doctor(root: &Path, now: Timestamp) -> Vec<Finding> {
     match reader {
         Some(reader) => {
             findings.push(look.clock(&reader));
+            findings.extend(look.erasure(&reader));
             findings.extend(look.seal_key(&reader));
             findings.push(look.successions(&reader));
             findings.extend(look.store(&reader));
@@ -256,6 +257,19 @@ impl Look<'_> {
             }
             Err(error) if finding.state == State::Good => unknown(WHAT, with_causes(&error)),
             _ => finding,
+        }
+    }
+
+    /// Whether an erasure was begun and not ended.
+    fn erasure(&self, reader: &Reader) -> Option<Finding> {
+        const WHAT: &str = "erasure";
+        match reader.erasure_under_way() {
+            Ok(None) => None,
+            Ok(Some(erasure)) => {
+                let why = format!("the tombstone at leaf {} was not carried out to its end", erasure.leaf);
+                Some(broken(WHAT, why, self.command("retention dispose --resume")))
+            }
+            Err(error) => Some(broken(WHAT, with_causes(&error), self.command("verify"))),
         }
     }
 

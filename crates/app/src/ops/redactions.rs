@@ -16,7 +16,9 @@ use super::OpenEvidence;
 use super::config::{ConfigReadError, config_at};
 use super::questions::{QuestionError, event_and_leaf, finished, premise, question};
 use super::seal_key::{KeyDestroyed, destroyed_keys, hexadecimal, refuse_destroyed};
-use crate::capture::{KeyUse, SEALED_FOLDER, SecretKey, SecretKeyError, UnsealError, key_path, open_value};
+use crate::capture::{
+    KeyUse, SEALED_FOLDER, SecretKey, SecretKeyError, UnsealError, commitment_of, key_path, open_value,
+};
 
 /// Events that the answer names for one row.
 const EXAMPLES_MAX: usize = 3;
@@ -135,7 +137,7 @@ pub(super) fn open_sealed(
     let position = of_record.iter().position(|event| event.id == found.id).unwrap_or_default();
     let named = || sealed.iter().filter(|withheld| withheld.path == field);
     let wanted = named().find(|withheld| withheld.event == position).or_else(|| named().next());
-    let commitment = wanted.and_then(|withheld| from_hexadecimal(&withheld.kept.as_ref()?.1));
+    let commitment = wanted.and_then(commitment_of);
     let (Some(withheld), Some(commitment)) = (wanted, commitment) else {
         let sealed = sealed.into_iter().map(|withheld| withheld.path).collect();
         return Err(RedactionError::NotSealed { field: field.to_owned(), sealed });
@@ -280,9 +282,4 @@ fn sealed_names(sealed: &[String]) -> String {
     } else {
         format!("; sealed are `{}`", sealed.join("`, `"))
     }
-}
-
-fn from_hexadecimal(digits: &str) -> Option<[u8; 32]> {
-    // The same form as an event's id: 64 lower-case digits.
-    digits.parse::<EventId>().ok().map(|id| id.0)
 }

@@ -233,7 +233,7 @@ pub enum RetentionError {
 /// What is kept, held, due, decided and destroyed. Looks at every entry.
 pub fn retention(root: &Path) -> Result<RetentionState, RetentionError> {
     let at = clock::now();
-    let (workspace, store, reader) = open_to_read(root)?;
+    let (store, reader) = open_to_read(root)?;
     let file = policy_of(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     let mut state = RetentionState {
@@ -242,9 +242,7 @@ pub fn retention(root: &Path) -> Result<RetentionState, RetentionError> {
         kept: 0,
         held: recorded.register.holds.keys().map(|leaf| (*leaf, 0)).collect(),
         recorded,
-        under_way: ascribe_ledger::erasure_mark(&workspace.ledger_paths())
-            .map_err(RetentionError::Erasure)?
-            .map(|erasure| erasure.leaf),
+        under_way: reader.erasure_under_way().map_err(RetentionError::Erasure)?.map(|erasure| erasure.leaf),
         size: reader.size(),
         at,
     };
@@ -314,7 +312,7 @@ pub fn withdraw(root: &Path, disposal: u64, reason: &str) -> Result<u64, Retenti
 /// Proposes what is due, or what is asked for, for erasure: one disposal for each rule. Nothing is erased by that.
 pub fn propose(root: &Path, proposal: Proposal<'_>) -> Result<Vec<Proposed>, RetentionError> {
     let now = clock::now();
-    let (_, store, reader) = open_to_read(root)?;
+    let (store, reader) = open_to_read(root)?;
     let file = policy_of(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     if let Proposal::Due { rule: Some(rule) } = proposal
@@ -556,7 +554,7 @@ impl<'a> Writing<'a> {
 /// What could no longer be answered, from the data present. Looks at every record, and changes nothing.
 pub fn simulate(root: &Path, loss: &Loss) -> Result<Simulated, RetentionError> {
     let now = clock::now();
-    let (_, store, reader) = open_to_read(root)?;
+    let (store, reader) = open_to_read(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     let mut simulation = Simulation::default();
     let mut fields = CapturedReader::default();
@@ -628,7 +626,7 @@ fn policy_of(root: &Path) -> Result<RetentionFile, RetentionError> {
     Ok(RetentionFile::read(&root.join(RETENTION_FILE))?)
 }
 
-fn open_to_read(root: &Path) -> Result<(Workspace, Store, Reader), RetentionError> {
+fn open_to_read(root: &Path) -> Result<(Store, Reader), RetentionError> {
     let workspace = Workspace::open(root)?;
     let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
     let lock = workspace.wait_for_fold_lock();
@@ -637,7 +635,7 @@ fn open_to_read(root: &Path) -> Result<(Workspace, Store, Reader), RetentionErro
         lock.ok_or(RetentionError::Folding)?;
         catch_up(&mut store, &reader)?;
     }
-    Ok((workspace, store, reader))
+    Ok((store, reader))
 }
 
 impl RetentionError {

@@ -202,6 +202,7 @@ fn an_erasure_that_was_cut_off_is_gone_on_with() {
     }
     given.assert_valid();
     assert!(given.json(&["retention"])["under_way"].is_u64());
+    assert!(given.run(&["doctor"]).out.contains("retention dispose --resume"));
     assert!(is_anywhere(&given, KEY));
     let other = given.json(&["retention", "propose", "--erase", OTHER_KEY, "--reason", "asked for"]);
     let other = other["disposals"][0]["leaf"].to_string();
