@@ -41,7 +41,7 @@ pub enum Fault {
 pub enum Tear {
     /// So many, and the file ends there.
     Cut(usize),
-    /// So many, and zeros up to the end of the write.
+    /// Those before the sector that the byte of this number is in, and zeros up to the end of the write.
     Zeros(usize),
     /// All but the sector that the byte of this number is in, which reads as zeros.
     Hole(usize),
@@ -495,7 +495,10 @@ impl Tear {
         let mut left = bytes.to_vec();
         match self {
             Self::Cut(kept) => left.truncate(kept),
-            Self::Zeros(kept) => left.iter_mut().skip(kept).for_each(|byte| *byte = 0),
+            Self::Zeros(at) => {
+                let sector = (offset + at) / SECTOR_BYTES * SECTOR_BYTES;
+                left.iter_mut().skip(sector.saturating_sub(offset)).for_each(|byte| *byte = 0);
+            }
             Self::Hole(at) => {
                 let sector = (offset + at) / SECTOR_BYTES;
                 for (byte, place) in left.iter_mut().zip(offset..) {
