@@ -302,7 +302,7 @@ fn answer(command: &mut Command, name: &'static str) -> Result<Value, KillError>
 }
 
 /// The ledger size in the last whole line such as `{"acknowledged": 4096}`; 0 where there is none.
-fn last_acknowledgement(mut lines: impl BufRead) -> std::io::Result<u64> {
+pub(super) fn last_acknowledgement(mut lines: impl BufRead) -> std::io::Result<u64> {
     let mut last = 0;
     let mut line = String::new();
     // The kill may cut the last line short; what was not said in full was not said.

@@ -5,9 +5,13 @@
 //! over bytes alone; these are parts of the ledger's crate, and short forms of them are tests in the gate. The others
 //! drive the program from outside, and whoever keeps count of what it acknowledged is another process.
 
+mod disk_full;
 mod in_process;
 mod interop;
 mod kill;
+mod put_back;
+mod stage;
+mod syscalls;
 
 use std::io::Write;
 use std::path::Path;
@@ -37,7 +41,7 @@ struct Scene<'a> {
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 9] = [
+pub const FAULTS: [Fault; 13] = [
     Fault {
         name: "kill",
         options: "[--trials N] [--events N] [--seed N]",
@@ -70,6 +74,30 @@ pub const FAULTS: [Fault; 9] = [
         options: "[--entries N] [--stride N] [--all-bits N]",
         what: "flips a bit of every byte of a ledger and its anchor; each is reported with its file",
         run: in_process::run,
+    },
+    Fault {
+        name: "syscalls",
+        options: "[--events N] [--seed N] [--stride N]",
+        what: "lets every call of an ingest to the system fail, be cut short or kill it (`strace`)",
+        run: |scene, options, out| syscalls::run(scene.root, options, out),
+    },
+    Fault {
+        name: "disk-full",
+        options: "[--trials N] [--events N] [--seed N]",
+        what: "takes in onto a file system that fills up, and goes on once there is room (mounts a tmpfs)",
+        run: |scene, options, out| disk_full::run(scene.root, options, out),
+    },
+    Fault {
+        name: "rollback",
+        options: "[--events N] [--seed N]",
+        what: "puts back an older ledger or anchor, or another root of the same size; refused with both notes",
+        run: |scene, options, out| put_back::roll_back(scene.root, options, out),
+    },
+    Fault {
+        name: "two-writers",
+        options: "[--trials N] [--events N] [--seed N]",
+        what: "two writers of one folder, and of two folders with one anchor; the loser never publishes",
+        run: |scene, options, out| put_back::two_writers(scene.root, options, out),
     },
     Fault {
         name: "hostile",
@@ -113,6 +141,10 @@ pub enum TortureError {
     Kill(#[from] kill::KillError),
     #[error(transparent)]
     Interop(#[from] interop::InteropError),
+    #[error(transparent)]
+    Stage(#[from] stage::StageError),
+    #[error("cannot write the result")]
+    Write(#[source] std::io::Error),
     #[error("cannot run `{program}`")]
     Run {
         program: String,
