@@ -148,7 +148,7 @@ impl Disk {
     }
 
     /// See [`replace_file`].
-    pub(crate) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    pub fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
         let staged = staged_path(path);
         // A crash before the rename leaves at most a staged file, which the next replacement overwrites.
         let mut file = self.run(Step::CreateFile, &staged, || self.medium.open(&staged, Opening::Replace))?;
@@ -210,7 +210,7 @@ impl Disk {
     }
 
     /// Removes a file. Durable only after [`Disk::sync_folder`].
-    pub(crate) fn remove_file(&self, path: &Path) -> Result<(), DurableError> {
+    pub fn remove_file(&self, path: &Path) -> Result<(), DurableError> {
         self.run(Step::Remove, path, || self.medium.remove_file(path))
     }
 

@@ -47,6 +47,8 @@ pub mod durable;
 #[cfg(feature = "files")]
 mod erase;
 #[cfg(feature = "files")]
+mod ground;
+#[cfg(feature = "files")]
 mod group_commit;
 #[cfg(feature = "files")]
 mod key;
@@ -128,6 +130,8 @@ pub use append::{AppendError, Draft};
 pub use damage::{Damage, FileError, FormatProblem};
 #[cfg(feature = "files")]
 pub use erase::{EraseError, Erased, Erasure};
+#[cfg(feature = "files")]
+pub use ground::{GroundFile, ground_files, rebuild_derived};
 #[cfg(feature = "files")]
 pub use group_commit::{
     Appender, CheckpointPolicy, GroupCommit, GroupError, GroupLimits, OwnedDraft, Ticket,

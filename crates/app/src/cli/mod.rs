@@ -2,6 +2,7 @@
 
 mod access;
 mod answer_text;
+mod backup;
 mod checkpoints;
 mod colour;
 mod comfort;
@@ -137,6 +138,10 @@ pub enum Command {
     Doctor,
     /// The settings
     Config(comfort::ConfigArguments),
+    /// Copy the evidence as of its published checkpoint; again, and only what is new is copied
+    Backup(backup::BackupArguments),
+    /// Make an evidence folder of a backup: check, copy, derive the store
+    Restore(backup::RestoreArguments),
     /// Print a script that completes commands in a shell
     Completions(comfort::CompletionsArguments),
     /// Print a manual page, for `man -l -`
@@ -198,6 +203,8 @@ fn dispatch(asked: &Asked<'_>, command: &Command) -> Result<Exit, Failure> {
         Command::Rebuild => upkeep::rebuild(asked),
         Command::Compact => upkeep::compact(asked),
         Command::Doctor => comfort::doctor(asked),
+        Command::Backup(backup) => backup::backup(asked, backup),
+        Command::Restore(restore) => backup::restore(asked, restore),
         Command::Config(config) => comfort::config(asked, config),
         Command::Completions(completions) => comfort::completions(completions),
         Command::Man(man) => comfort::man(man),

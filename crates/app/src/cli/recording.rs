@@ -21,7 +21,8 @@ use crate::clock;
 use crate::workspace::Workspace;
 
 /// Commands that are not recorded as accesses, each with the reason. All others are.
-pub const EXEMPT: [(&str, &str); 12] = [
+pub const EXEMPT: [(&str, &str); 13] = [
+    ("restore", "makes a folder of a backup; it shows no evidence of the one that is named"),
     ("init", "makes the folder; there is no evidence in it yet"),
     ("ingest", "is in the ledger of the evidence itself, with everything that it took in"),
     ("pulse", "is in the ledger of the evidence itself, and shows nothing of it"),

@@ -2,6 +2,7 @@
 
 mod access;
 mod asserted;
+mod backup;
 mod comparing;
 mod completeness;
 mod config;
@@ -36,6 +37,7 @@ mod witnessing;
 mod writing;
 
 pub use access::{AccessError, AccessRequest, AccessState, Accesses, accesses, ending_words};
+pub use backup::{BackupError, Keys as BackupKeys, RestoreError, RestoredAnchor, backup, restore};
 pub use comparing::{CompareError, CompareRequest, compare_notes, consistency, served_ledger};
 pub use configured::{Change, ConfiguredError, config_history};
 pub use demo::{DEMO_STEPS, Demo, DemoError};

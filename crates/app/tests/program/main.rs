@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod backup;
 mod bad_input;
 mod capture;
 mod comfort;
