@@ -10,8 +10,11 @@ use super::configured::{ConfiguredError, record_settings};
 use super::streams::{
     StreamReadError, first_record_after, last_records, last_silence_of, pulse_at, pulse_leaves, stream_at,
 };
+use super::witnessing::{Patience, Reply, WitnessingError, ask_witnesses, witnessed_size};
 use super::writing::{WriteFailure, Writing, last_of};
+use crate::causes::with_causes;
 use crate::pulse::{Heard, PulseSettings, Receipt, Silence, StreamHeard, due};
+use crate::workspace::Workspace;
 
 /// What one run of the pulse came to.
 pub struct Pulsed {
@@ -82,8 +85,30 @@ pub fn pulse(root: &Path, now: Timestamp) -> Result<Pulsed, PulseError> {
         expected,
         checkpoint: checkpoint.note().to_owned(),
         size: checkpoint.size(),
-        notices: Vec::new(),
+        notices: witness_notices(root, checkpoint.size()),
     })
+}
+
+/// Has the checkpoint cosigned where a policy asks for it. Whatever comes of that, the sign of life is in the ledger: it
+/// is only said.
+fn witness_notices(root: &Path, size: u64) -> Vec<String> {
+    let standing = Workspace::open(root).map_err(WitnessingError::from).and_then(|it| witnessed_size(&it));
+    match standing {
+        Ok(None) => return Vec::new(), // No policy asks for witnesses.
+        Ok(Some(witnessed)) if witnessed >= size => return Vec::new(),
+        Ok(Some(_)) => {}
+        Err(error) => return vec![format!("witnesses were not asked: {}", with_causes(&error))],
+    }
+    match ask_witnesses(root, Patience::Little) {
+        Ok(asked) if asked.lag() == 0 => Vec::new(),
+        Ok(asked) => asked
+            .witnesses
+            .iter()
+            .filter(|witness| !matches!(witness.reply, Reply::Cosigned(_)))
+            .map(|witness| format!("witness {}: {}", witness.name, witness.reply.sentence(size)))
+            .collect(),
+        Err(error) => vec![format!("witnesses were not asked: {}", with_causes(&error))],
+    }
 }
 
 /// What the ledger shows.
