@@ -12,6 +12,7 @@ mod ingest;
 mod ops;
 mod pulse;
 mod retention;
+mod timestamp;
 mod workspace;
 
 use std::process::ExitCode;

@@ -67,6 +67,9 @@ pub struct Settings {
     /// What is expected of the ledger and its streams.
     #[serde(default)]
     pub pulse: PulseSettings,
+    /// Who stamps checkpoints with a time.
+    #[serde(default, skip_serializing_if = "TimestampSettings::is_empty")]
+    pub timestamp: TimestampSettings,
     /// How accesses are recorded.
     #[serde(default, skip_serializing_if = "AccessSettings::is_default")]
     pub access: AccessSettings,
@@ -117,6 +120,45 @@ pub struct WitnessSettings {
 impl WitnessSettings {
     fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// `[timestamp]` of `ascribe.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimestampSettings {
+    /// How long an authority is waited for, in seconds.
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: u16,
+    /// The authorities, each of which stamps.
+    #[serde(default)]
+    pub authorities: Vec<AuthoritySettings>,
+}
+
+/// One of `[[timestamp.authorities]]` of `ascribe.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthoritySettings {
+    /// What it is called here and in the ledger.
+    pub name: String,
+    /// Where it takes requests (RFC 3161 over HTTP).
+    pub url: String,
+    /// A file of certificates in PEM, from the evidence folder, to one of which its certificate leads.
+    pub root: PathBuf,
+    /// The policy that is asked for, with dots; without it, whatever the authority takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+impl Default for TimestampSettings {
+    fn default() -> Self {
+        Self { timeout_seconds: default_timeout(), authorities: Vec::new() }
+    }
+}
+
+impl TimestampSettings {
+    fn is_empty(&self) -> bool {
+        self.authorities.is_empty()
     }
 }
 
@@ -253,6 +295,7 @@ impl Workspace {
             enrichment: EnrichmentSettings::default(),
             network: NetworkSettings::default(),
             witness: WitnessSettings::default(),
+            timestamp: TimestampSettings::default(),
             access: AccessSettings::default(),
             pulse: PulseSettings::default(),
         };
@@ -294,6 +337,12 @@ impl Workspace {
              # [network]\n\
              # proxy = \"http://proxy.example.com:3128\"\n\
              # roots = \"roots.pem\"\n\
+             \n\
+             # Who stamps checkpoints with a time: docs/timestamps.md.\n\
+             # [[timestamp.authorities]]\n\
+             # name = \"example\"\n\
+             # url = \"http://tsa.example.com/\"\n\
+             # root = \"tsa-root.pem\"\n\
              \n\
              # Whether a question that cannot be recorded (docs/access.md) is refused.\n\
              # [access]\n\
@@ -457,6 +506,10 @@ fn key_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+const fn default_timeout() -> u16 {
+    15
 }
 
 fn default_anchor() -> PathBuf {

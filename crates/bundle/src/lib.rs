@@ -23,6 +23,7 @@ mod names;
 mod read;
 mod report;
 mod signers;
+pub mod timestamp;
 mod write;
 
 pub use answer::{AnswerCheck, RederiveError, VERBS, reason, rederive};

@@ -1,7 +1,7 @@
 //! What the entries of the ledger that are not records hold.
 //!
-//! The ledger commits to bytes and knows none of this. The bytes of an `object`, a `stream`, a `config` and an
-//! `index-root` entry are one of these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed,
+//! The ledger commits to bytes and knows none of this. The bytes of an `object`, a `stream`, a `config`, an
+//! `index-root` and a `timestamp` entry are one of these as JSON; those of a `reject` entry are a [`RejectHeader`] as JSON, a line feed,
 //! and the rejected bytes. `docs/formats/event.md` states them.
 
 use std::collections::BTreeMap;
@@ -189,6 +189,20 @@ pub struct IndexRootEntry {
     pub rejects: u64,
     /// Version of the parser of each source.
     pub parsers: BTreeMap<String, u32>,
+}
+
+/// A `timestamp` entry: an authority says when a checkpoint was there (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimestampEntry {
+    /// What the operator calls the authority.
+    pub authority: String,
+    /// The stamped bytes: a checkpoint note as it was in the anchor. It names size and root.
+    pub note: String,
+    /// The authority's answer (TimeStampResp), in base64.
+    pub response: String,
+    /// The certificates that the operator trusted for this authority when it was checked, in base64.
+    pub roots: Vec<String>,
 }
 
 /// The first line of a `reject` entry.

@@ -32,7 +32,7 @@ pub use decision::{DecisionEntry, Disposal, HoldScope};
 pub use edge::{Edge, EdgeKind, JoinGrade, Node, Skew};
 pub use entry::{
     ConfigEntry, ConfigFile, IndexRootEntry, ObjectClosed, ObjectEntry, RejectHeader, SettingChange,
-    StreamEntry,
+    StreamEntry, TimestampEntry,
 };
 pub use event::{
     Address, Api, Authority, AuthorityBasis, AuthorityKind, CoverageHint, Decision, Effect, EffectKind,

@@ -10,6 +10,7 @@ use super::escape::brief;
 use super::messages::{Exit, Failure, print};
 use super::rows::{Rows, aligned};
 use super::signing_keys::RotateArguments;
+use super::timestamp::{self, TimestampArguments, TimestampsArguments};
 use super::upkeep::form;
 use super::{Asked, Output, csv, fsck, signing_keys};
 use crate::ops::{
@@ -42,6 +43,10 @@ enum LedgerCommand {
     Consistency(ConsistencyArguments),
     /// Serve checkpoint, tiles and envelopes by HTTP, for readers, mirrors and auditors; no record and no salt
     Serve(ServeArguments),
+    /// Have the timestamp authorities of the settings stamp the last checkpoint, and enter what they say
+    Timestamp(TimestampArguments),
+    /// What authorities stamped, checked again; with `--extract`, as files for `openssl ts -verify`
+    Timestamps(TimestampsArguments),
     /// The keys that sign the ledger, in the order in which they followed each other
     Keys,
     /// Make a new signing key, to which the old one hands over in an entry that both sign
@@ -83,6 +88,8 @@ pub fn ledger(asked: &Asked<'_>, arguments: &LedgerArguments) -> Result<Exit, Fa
         LedgerCommand::Compare(arguments) => checkpoints::compare(asked, arguments),
         LedgerCommand::Consistency(arguments) => checkpoints::consistent(asked, arguments),
         LedgerCommand::Serve(arguments) => checkpoints::serve(asked, arguments),
+        LedgerCommand::Timestamp(arguments) => timestamp::timestamp(asked, arguments),
+        LedgerCommand::Timestamps(arguments) => timestamp::timestamps(asked, arguments),
         LedgerCommand::Keys => signing_keys::keys(asked),
         LedgerCommand::RotateKey(arguments) => signing_keys::rotate_key(asked, arguments),
         LedgerCommand::Fsck => fsck::fsck(asked),

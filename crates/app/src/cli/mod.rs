@@ -27,6 +27,7 @@ mod session_text;
 mod signing_keys;
 mod skew;
 mod timeline_text;
+mod timestamp;
 mod timing;
 mod upkeep;
 mod why_text;

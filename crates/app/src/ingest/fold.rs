@@ -211,7 +211,7 @@ impl Rereader {
             },
             Kind::Decision => Folded::Config(crate::retention::DECISION),
             Kind::Tombstone => Folded::Config(crate::retention::TOMBSTONE),
-            Kind::Timestamp => Folded::Other,
+            Kind::Timestamp => Folded::Mark(TIMESTAMP_KIND, vec![TIMESTAMP_NAME.to_owned()]),
         })
     }
 
@@ -276,6 +276,12 @@ pub const SILENCES_MARK: &str = "silence";
 pub fn stream_mark(stream: u64) -> String {
     format!("stream {stream}")
 }
+
+/// Kind of the key under which timestamps are found.
+pub const TIMESTAMP_KIND: &str = "ascribe.timestamp";
+
+/// Its value.
+pub const TIMESTAMP_NAME: &str = "token";
 
 fn reject_reason(captured: &[u8]) -> String {
     let line = captured.split(|&byte| byte == b'\n').next().unwrap_or_default();

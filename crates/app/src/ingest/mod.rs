@@ -21,7 +21,9 @@ mod report;
 mod sample;
 mod worker;
 
-pub use fold::{CatchUpError, Rereader, SILENCES_MARK, catch_up, stream_mark};
+pub use fold::{
+    CatchUpError, Rereader, SILENCES_MARK, TIMESTAMP_KIND, TIMESTAMP_NAME, catch_up, stream_mark,
+};
 pub use objects::{FindError, FoundObjects, InputObject, find_objects};
 pub use pipeline::{Destination, IngestError, Plan, run};
 pub use progress::{Progress, Silent};

@@ -14,6 +14,7 @@ use ascribe_store::Store;
 use super::access::{count_waiting, hold};
 use super::keys::{KeysError, key_line};
 use super::seal_key::{destroyed_keys, refuse_destroyed, seal_key_id};
+use super::timestamp::timestamped;
 use super::upkeep::parser_versions;
 use super::witnessing::witnessed_size;
 use crate::access::is_due;
@@ -363,6 +364,30 @@ impl Look<'_> {
         }
     }
 
+    /// Up to where authorities stamped, where the settings name any.
+    fn timestamps(&self, store: &Store, reader: &Reader) -> Option<Finding> {
+        if self.workspace.settings().timestamp.authorities.is_empty() {
+            return None;
+        }
+        let key = self.workspace.verifier_key().ok()?;
+        let stamp = || self.command("ledger timestamp");
+        Some(match timestamped(store, reader, &key) {
+            Ok(Some(found)) => good(
+                "timestamps",
+                format!(
+                    "`{}` stamped the first {} of {} entries at {}; the timestamp is entry {}",
+                    found.authority,
+                    found.size,
+                    reader.size(),
+                    found.time,
+                    found.leaf
+                ),
+            ),
+            Ok(None) => advice("timestamps", "no authority has stamped anything yet".to_owned(), stamp()),
+            Err(error) => broken("timestamps", with_causes(&error), self.command("verify")),
+        })
+    }
+
     fn store(&self, reader: &Reader) -> Vec<Finding> {
         let rebuild = || self.command("rebuild");
         let store = match Store::open(&self.workspace.store_path()) {
@@ -385,6 +410,7 @@ impl Look<'_> {
                 self.command("sources"),
             ),
         }];
+        findings.extend(self.timestamps(&store, reader));
         let (mut opened, mut closed) = (0, 0);
         for segment in store.summaries() {
             opened += segment.objects_opened;

@@ -31,6 +31,7 @@ mod skew;
 mod standing;
 mod streams;
 mod subject;
+mod timestamp;
 mod upkeep;
 mod witness_service;
 mod witnessing;
@@ -63,6 +64,10 @@ pub use seal::{SealError, SealWhat, Seals, seal};
 pub use seal_key::{SealKeyError, SealKeyRequest, change_seal_key};
 pub use settings::{Origin, Setting, SettingsError, settings};
 pub use skew::{Clocks, SkewError, freeze_skew, skew};
+pub use timestamp::{
+    Listed, StampOutcome, StampWhen, Stamped, Stamping, TimestampError, extract_timestamps, timestamp,
+    timestamps,
+};
 pub use upkeep::{StoreState, UpkeepError, compact, init, rebuild, verify};
 pub use witness_service::{WitnessError, init as init_witness, open as open_witness};
 pub use witnessing::{Patience, Reply as WitnessReply, WitnessingError, ask_witnesses};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::capture::{Capture, CaptureError};
-use crate::workspace::{SETTINGS_FILE, Workspace, WorkspaceError};
+use crate::workspace::{SETTINGS_FILE, TimestampSettings, Workspace, WorkspaceError};
 
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,13 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
     let stated =
         |name| workspace.states(&["pulse", name]).map(|it| if it { file() } else { Origin::Default });
     let silent = pulse.silent_after.map_or_else(|| "never".to_owned(), |after| after.to_string());
+    let authorities: Vec<String> =
+        settings.timestamp.authorities.iter().map(|it| format!("{} ({})", it.name, it.url)).collect();
+    let authorities = if authorities.is_empty() {
+        ("none".to_owned(), Origin::Default)
+    } else {
+        (authorities.join(", "), file())
+    };
     Ok(vec![
         Setting { name: "format", value: settings.format.to_string(), origin: file() },
         Setting { name: "origin", value: settings.origin.clone(), origin: file() },
@@ -89,6 +96,12 @@ pub fn settings(root: &Path) -> Result<Vec<Setting>, SettingsError> {
         },
         Setting { name: "pulse silence", value: silent, origin: stated("silent_after")? },
         Setting { name: "pulse streams", value: pulse.stream.len().to_string(), origin: stated("stream")? },
+        Setting {
+            name: "timestamp wait",
+            value: format!("{} s", settings.timestamp.timeout_seconds),
+            origin: if settings.timestamp == TimestampSettings::default() { Origin::Default } else { file() },
+        },
+        Setting { name: "timestamps by", value: authorities.0, origin: authorities.1 },
     ])
 }
 

@@ -5,6 +5,7 @@
 use ascribe_model::{EntryState, TimeStanding, WitnessStanding};
 
 use super::OpenEvidence;
+use super::timestamp::timestamped;
 use super::witnessing::witnessed_size;
 use crate::causes::with_causes;
 
@@ -27,7 +28,7 @@ impl Standing {
             Ok(Some(size)) => WitnessStanding::UpTo { size: size.min(evidence.reader.size()) },
             Err(error) => WitnessStanding::Unknown { why: with_causes(&error) },
         };
-        Self { witnesses, ..Self::default() }
+        Self { witnesses, time: stamped(evidence) }
     }
 
     /// The strongest that vouches for an entry under the checkpoint.
@@ -39,6 +40,22 @@ impl Standing {
         } else {
             EntryState::Committed
         }
+    }
+}
+
+/// Timestamps are entries, so what is stamped stays so, whatever the settings say now.
+fn stamped(evidence: &OpenEvidence) -> TimeStanding {
+    let found = match evidence.workspace.verifier_key() {
+        Ok(key) => timestamped(&evidence.store, &evidence.reader, &key).map_err(|error| with_causes(&error)),
+        Err(error) => Err(with_causes(&error)),
+    };
+    match found {
+        Ok(Some(found)) => TimeStanding::UpTo { size: found.size, at: found.time, by: found.authority },
+        Ok(None) if evidence.workspace.settings().timestamp.authorities.is_empty() => {
+            TimeStanding::NotConfigured
+        }
+        Ok(None) => TimeStanding::NotYet,
+        Err(why) => TimeStanding::Unknown { why },
     }
 }
 

@@ -26,5 +26,6 @@ mod retention;
 mod skew;
 mod sql;
 mod tampering;
+mod timestamps;
 mod upkeep;
 mod witness;
