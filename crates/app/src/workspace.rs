@@ -19,20 +19,28 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use ascribe_ledger::index::IndexPaths;
-use ascribe_ledger::{KeyPair, LedgerPaths, VerifierKey};
+use ascribe_ledger::{AnchorPlace, KeyPair, LedgerPaths, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::access::AccessPlace;
 use crate::capture;
+#[cfg(feature = "object-store")]
+use crate::connect::object_anchor::ObjectAnchor;
+#[cfg(not(feature = "object-store"))]
+use crate::connect::unsupported_anchor::ObjectAnchor;
 use crate::enrichment::{Enrichment, EnrichmentError};
 use crate::pulse::PulseSettings;
 
 /// Name of the settings file; its presence marks a folder as evidence.
 pub const SETTINGS_FILE: &str = "ascribe.toml";
+
+/// How the address of an anchor in an object store begins.
+const OBJECT_STORE: &str = "s3://";
 
 /// Version of the folder's layout.
 const FORMAT: u32 = 1;
@@ -52,7 +60,8 @@ pub struct Settings {
     pub format: u32,
     /// Origin line of the ledger's checkpoints (C2SP tlog-checkpoint). It names the ledger for ever.
     pub origin: String,
-    /// Folder of the anchor, from the evidence folder. Another volume guards against a restored backup.
+    /// Folder of the anchor, from the evidence folder, or `s3://bucket/prefix`. Another volume, or a bucket, guards
+    /// against a restored backup.
     #[serde(default = "default_anchor")]
     pub anchor: PathBuf,
     /// What the operator asserts of identities and networks.
@@ -386,7 +395,13 @@ impl Workspace {
 
     /// Folders of the ledger and its anchor.
     pub fn ledger_paths(&self) -> LedgerPaths {
-        LedgerPaths::new(self.root.join("ledger"), self.root.join(&self.settings.anchor))
+        let ledger = self.root.join("ledger");
+        match self.settings.anchor.to_str().filter(|anchor| anchor.starts_with(OBJECT_STORE)) {
+            Some(url) => {
+                LedgerPaths::anchored_in(ledger, AnchorPlace::Store(Arc::new(ObjectAnchor::new(url))))
+            }
+            None => LedgerPaths::new(ledger, self.root.join(&self.settings.anchor)),
+        }
     }
 
     /// What the operator asserts, as the files say now.

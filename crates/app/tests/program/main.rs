@@ -20,6 +20,8 @@ mod enrichment;
 mod export;
 mod fsck;
 mod given;
+#[cfg(feature = "object-store")]
+mod object_anchor;
 mod pulse;
 mod readme;
 mod retention;
