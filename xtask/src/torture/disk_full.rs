@@ -55,7 +55,9 @@ fn fill(stage: &Stage, folder: &Path, kilobytes: u64) -> Result<(bool, u64), Sta
         return Ok((true, 0));
     }
     let ran = stage.ingest(&evidence, &[])?;
-    if !ran.done && !ran.said.contains("No space left") {
+    // A write that is taken in part has no reason with it yet.
+    let reasons = ["No space left", "the disk may be full"];
+    if !ran.done && !reasons.iter().any(|reason| ran.said.contains(reason)) {
         return Err(StageError::Held {
             context,
             what: format!("the message does not say why: {}", ran.said),

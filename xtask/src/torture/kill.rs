@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::stage::{StageError, entries_left, run as run_command};
 use crate::bench::build::{self, BuildError};
 use crate::bench::deliveries::{self, ACCOUNTS, DeliverError, Order, START_MS};
 use crate::bench::random::Random;
@@ -39,6 +40,8 @@ pub enum KillError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Deliver(#[from] DeliverError),
+    #[error(transparent)]
+    Stage(#[from] StageError),
     #[error("cannot use the temporary folder")]
     Scratch(#[source] std::io::Error),
     #[error("cannot run `ascribe {command}`")]
@@ -264,8 +267,7 @@ impl Program<'_> {
 
     /// Checks the whole ledger as the kill left it and counts the entries on disk, under the checkpoint and beyond.
     fn entries_left(&self, evidence: &Path) -> Result<u64, KillError> {
-        let verified = answer(&mut self.command(evidence, &["verify"]), "verify")?;
-        Ok(number(&verified, "verify", "/size")? + number(&verified, "verify", "/checked/uncommitted")?)
+        Ok(entries_left(&run_command(&mut self.command(evidence, &["verify"]))?, "after the kill")?)
     }
 
     /// Checks the whole ledger and counts what is in it.
