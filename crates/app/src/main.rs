@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod connect;
 mod enrichment;
+mod hexadecimal;
 mod http;
 mod ingest;
 mod ops;

@@ -61,6 +61,13 @@ pub struct AccessUser {
     pub name: Option<String>,
 }
 
+impl AccessUser {
+    /// Its name; its number where the machine had none for it.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+}
+
 /// What came of an access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]

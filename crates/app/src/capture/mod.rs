@@ -20,8 +20,8 @@ pub use key::{KeyUse, SecretKey, SecretKeyError};
 pub use policy_file::{Break, ClassForm, DEFAULT_POLICY, POLICY_FILE, PolicyError, PolicyFile};
 pub use sealed_check::{SealedProblem, check_sealed};
 pub use sealed_file::{
-    EraseSealedError, SealedValue, SealedWriter, UnsealError, WriteSealedError, commitment_of, count_sealed,
-    erase_sealed, open_value,
+    SealedValue, SealedWriter, UnsealError, WriteSealedError, commitment_of, count_sealed, erase_sealed,
+    open_value,
 };
 
 /// Folder of sealed files in an evidence folder.

@@ -63,7 +63,8 @@ pub enum SealError {
     Length(#[from] DoesNotSeal),
 }
 
-/// A chunk cannot be written. The records that refer to it are not in the ledger then.
+/// Sealed files cannot be written. Where that is a chunk, the records that refer to it are not in the ledger; where values
+/// are erased, the files that were done stay so, and the same again goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteSealedError {
     /// The files that are there cannot be looked at.
@@ -76,23 +77,6 @@ pub enum WriteSealedError {
         source: io::Error,
     },
     /// The chunk is not on disk.
-    #[error("cannot write sealed values")]
-    Write(#[from] DurableError),
-}
-
-/// Sealed values cannot be erased. The files that were done stay so; the same again goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum EraseSealedError {
-    /// A file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
-    /// A file cannot be replaced.
     #[error("cannot write sealed values")]
     Write(#[from] DurableError),
 }
@@ -272,10 +256,10 @@ pub fn commitment_of(withheld: &WithheldField) -> Option<[u8; 32]> {
 ///
 /// A crash leaves a file as it was or without the values, and perhaps a staged file that nothing reads and the next
 /// replacement overwrites.
-pub fn erase_sealed(folder: &Path, commitments: &BTreeSet<[u8; 32]>) -> Result<u64, EraseSealedError> {
+pub fn erase_sealed(folder: &Path, commitments: &BTreeSet<[u8; 32]>) -> Result<u64, WriteSealedError> {
     let read = |path: &Path| {
         let path = path.to_owned();
-        move |source| EraseSealedError::Read { path, source }
+        move |source| WriteSealedError::Read { path, source }
     };
     let mut erased = 0;
     if commitments.is_empty() {

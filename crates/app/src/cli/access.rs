@@ -1,6 +1,6 @@
 //! `ascribe access`.
 
-use ascribe_model::{AccessBy, AccessEnd, AccessRecord, AccessUser, Timestamp};
+use ascribe_model::{AccessBy, AccessEnd, AccessRecord, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -104,9 +104,9 @@ fn rows(accesses: &Accesses) -> Rows {
 
 /// `user@host`, and who signed in where that is another.
 pub(super) fn by_words(by: &AccessBy) -> String {
-    let user = |user: &AccessUser| user.name.clone().unwrap_or_else(|| user.uid.to_string());
-    let login = by.login.as_ref().map_or_else(String::new, |login| format!(", signed in as {}", user(login)));
-    format!("{}@{}{login}", user(&by.user), by.host)
+    let login =
+        by.login.as_ref().map_or_else(String::new, |login| format!(", signed in as {}", login.label()));
+    format!("{}@{}{login}", by.user.label(), by.host)
 }
 
 /// Subject and options as they were typed.

@@ -7,6 +7,7 @@ use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::questions::{name, show_answer};
 use super::{Asked, upkeep};
+use crate::hexadecimal::hexadecimal;
 use crate::ops::{self, RedactionError, RedactionsRequest, SealKeyError, SealKeyRequest};
 
 /// Arguments of `redactions`.
@@ -113,10 +114,6 @@ fn unseal(asked: &Asked<'_>, event: &str, field: &str) -> Result<Exit, Failure> 
     asked.told.results(1, Some(shown.size));
     print(&upkeep::form(asked, &rows, &value, ""))?;
     Ok(Exit::Yes)
-}
-
-fn hexadecimal(bytes: &[u8; 32]) -> String {
-    bytes.map(|byte| format!("{byte:02x}")).concat()
 }
 
 impl From<RedactionError> for Failure {

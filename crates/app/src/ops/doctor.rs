@@ -218,7 +218,7 @@ impl Look<'_> {
         }
         if size < last {
             let why = format!(
-                "its checkpoint has {size} entries, the anchor {last}: it was put back, or a writer was stopped before it published"
+                "its checkpoint has {size} entries, the anchor {last}: a writer was stopped before it published, which this finishes, or it was put back, which this refuses"
             );
             return broken(what, why, self.command("sources"));
         }

@@ -15,10 +15,11 @@ use ascribe_store::WithheldTotals;
 use super::OpenEvidence;
 use super::config::{ConfigReadError, config_at};
 use super::questions::{QuestionError, event_and_leaf, finished, premise, question};
-use super::seal_key::{KeyDestroyed, destroyed_keys, hexadecimal, refuse_destroyed};
+use super::seal_key::{KeyDestroyed, destroyed_keys, refuse_destroyed};
 use crate::capture::{
     KeyUse, SEALED_FOLDER, SecretKey, SecretKeyError, UnsealError, commitment_of, key_path, open_value,
 };
+use crate::hexadecimal::hexadecimal;
 
 /// Events that the answer names for one row.
 const EXAMPLES_MAX: usize = 3;
@@ -147,7 +148,7 @@ pub(super) fn open_sealed(
         // Where there is no key, the last that was destroyed says why.
         destroyed.last().map_or(RedactionError::Key(error), |last| KeyDestroyed(last.clone()).into())
     })?;
-    refuse_destroyed(&destroyed, &hexadecimal(key.id()))?;
+    refuse_destroyed(&destroyed, &hexadecimal(&key.id()))?;
     let opened = open_value(&root.join(SEALED_FOLDER), &key, leaf, &commitment)
         .map_err(|source| RedactionError::Unseal { field: field.to_owned(), source })?;
     Ok(Unsealed {

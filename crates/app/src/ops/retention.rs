@@ -7,24 +7,21 @@ use std::path::Path;
 use ascribe_govern::{
     Approvals, CountedFrom, DisposalState, Keep, LostQuestion, RegisterError, Simulation, Verdict,
 };
-use ascribe_ledger::{
-    AppendError, CheckpointError, Draft, EraseError, KeyError, KeyPair, Kind, Ledger, Reader,
-};
+use ascribe_ledger::{EraseError, Erasure, KeyError, KeyPair, Kind};
 use ascribe_model::{AccessBy, DecisionEntry, Disposal, HoldScope, KeyRef, Timestamp};
 use ascribe_sources::capture::FieldPath;
 use ascribe_sources::{CapturedReader, Context};
-use ascribe_store::Store;
 
-use super::ingest::{IngestFailure, open_ledger};
+use super::OpenEvidence;
+use super::evidence::OpenError;
 use super::upkeep::{UpkeepError, derive_store};
+use super::writing::{WriteFailure, Writing};
 use crate::access::by;
 use crate::clock;
-use crate::ingest::{CatchUpError, catch_up};
 use crate::retention::{
     DestroyError, Destroyed, RETENTION_FILE, Recorded, RecordedError, RetentionFile, RetentionFileError,
-    ScanError, announce, approval_statement, blind_indexes, finish, scan, tombstone_of,
+    announce, approval_statement, blind_indexes, finish, scan, tombstone_of,
 };
-use crate::workspace::{Workspace, WorkspaceError};
 
 /// Most separate ranges of leaves in one disposal; what is beyond waits for the next.
 const RANGES_MAX: usize = 200_000;
@@ -143,27 +140,18 @@ pub struct Simulated {
 /// It cannot be told, decided or carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// The folder cannot be used.
+    /// The evidence cannot be opened.
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Evidence(#[from] OpenError),
     /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] RetentionFileError),
-    /// The ledger cannot be opened for writing.
+    /// Nothing can be appended.
     #[error(transparent)]
-    Open(#[from] Box<IngestFailure>),
+    Write(#[from] WriteFailure),
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[from] ascribe_ledger::ReadError),
-    /// It cannot be looked through.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// The store cannot be opened.
-    #[error("cannot open the store")]
-    Store(#[source] ascribe_store::OpenError),
-    /// The store cannot be brought up to the ledger.
-    #[error("cannot bring the store up to the ledger")]
-    CatchUp(#[from] CatchUpError),
     /// The store is being written.
     #[error("the store is being written by another program, or cannot be written at all")]
     Folding,
@@ -176,15 +164,6 @@ pub enum RetentionError {
     /// A decision does not fit those before it.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// A decision cannot be appended.
-    #[error("cannot record the decision")]
-    Append(#[source] AppendError),
-    /// A decision cannot be committed.
-    #[error("cannot commit the decision")]
-    Commit(#[source] CheckpointError),
-    /// A decision has no JSON form.
-    #[error("the decision has no JSON form")]
-    Form(#[source] serde_json::Error),
     /// A key of an approver cannot be used.
     #[error("cannot use the key")]
     Key(#[source] KeyError),
@@ -233,7 +212,7 @@ pub enum RetentionError {
 /// What is kept, held, due, decided and destroyed. Looks at every entry.
 pub fn retention(root: &Path) -> Result<RetentionState, RetentionError> {
     let at = clock::now();
-    let (store, reader) = open_to_read(root)?;
+    let OpenEvidence { store, reader, .. } = open_to_read(root)?;
     let file = policy_of(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     let mut state = RetentionState {
@@ -312,7 +291,7 @@ pub fn withdraw(root: &Path, disposal: u64, reason: &str) -> Result<u64, Retenti
 /// Proposes what is due, or what is asked for, for erasure: one disposal for each rule. Nothing is erased by that.
 pub fn propose(root: &Path, proposal: Proposal<'_>) -> Result<Vec<Proposed>, RetentionError> {
     let now = clock::now();
-    let (store, reader) = open_to_read(root)?;
+    let OpenEvidence { store, reader, .. } = open_to_read(root)?;
     let file = policy_of(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     if let Proposal::Due { rule: Some(rule) } = proposal
@@ -443,8 +422,7 @@ fn approver_of(
         approvers.iter().filter_map(|key| key.split('+').next().map(str::to_owned)).collect();
     let Some(path) = key else {
         if known.is_empty() {
-            let user = by.user.name.clone().unwrap_or_else(|| by.user.uid.to_string());
-            return Ok((user, None));
+            return Ok((by.user.label(), None));
         }
         return Err(RetentionError::Unsigned { known });
     };
@@ -463,15 +441,15 @@ pub fn dispose(root: &Path, disposal: u64) -> Result<Disposed, RetentionError> {
     if let Some(erasure) = writing.ledger.erasure_under_way().map_err(RetentionError::Erasure)? {
         return Err(RetentionError::UnderWay { leaf: erasure.leaf });
     }
-    let recorded = writing.recorded()?;
+    let recorded = Recorded::read(&writing.store, &writing.reader)?;
     let state = recorded.register.waiting(disposal)?;
     if let Approvals::Missing(missing) = state.approvals() {
         return Err(RetentionError::NotApproved { leaf: disposal, missing });
     }
-    let reader = writing.ledger.reader()?;
+    let reader = &writing.reader;
     let ranges = state.disposal.leaves.iter().map(|(first, end)| *first..(*end).min(reader.size()));
     let (mut leaves, mut held) = (BTreeSet::new(), 0);
-    scan(&reader, ranges.filter(|range| !Range::is_empty(range)), &mut |entry, _| {
+    scan(reader, ranges.filter(|range| !Range::is_empty(range)), &mut |entry, _| {
         if recorded.register.holds_on(entry).next().is_some() {
             held += 1;
         } else {
@@ -483,16 +461,20 @@ pub fn dispose(root: &Path, disposal: u64) -> Result<Disposed, RetentionError> {
             "holds keep {held} entries, the others are gone already"
         )));
     }
-    let tombstone = tombstone_of(&reader, &leaves, statements(state))?;
-    let erasure = announce(&mut writing.ledger, tombstone, clock::now())?;
-    Ok(Disposed { destroyed: writing.carry_out(&erasure)?, held })
+    let tombstone = tombstone_of(reader, &leaves, statements(state))?;
+    let now = clock::now();
+    writing.settle_clock(now)?;
+    writing.append()?;
+    let received_at = writing.receipts.stamp(now);
+    let erasure = announce(&mut writing.ledger, tombstone, received_at)?;
+    Ok(Disposed { destroyed: carry_out(root, &mut writing, &erasure)?, held })
 }
 
 /// Goes on with an erasure that was begun and not ended; `None` where there is none.
 pub fn resume_disposal(root: &Path) -> Result<Option<Destroyed>, RetentionError> {
     let mut writing = Writing::open(root)?;
     let under_way = writing.ledger.erasure_under_way().map_err(RetentionError::Erasure)?;
-    under_way.map(|erasure| writing.carry_out(&erasure)).transpose()
+    under_way.map(|erasure| carry_out(root, &mut writing, &erasure)).transpose()
 }
 
 /// By whose authority: what the tombstone says beside the leaves.
@@ -510,51 +492,25 @@ fn statements(state: &DisposalState) -> Vec<(String, String)> {
     say("request", disposal.reason.as_deref().unwrap_or_default());
     say("policy", &disposal.policy);
     state.approvers.iter().for_each(|approver| say("approver", approver));
-    let user = &disposal.by.user;
-    let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
-    say("proposed-by", &format!("{name}@{}", disposal.by.host));
+    say("proposed-by", &format!("{}@{}", disposal.by.user.label(), disposal.by.host));
     statements
 }
 
-/// The evidence, open for writing.
-struct Writing<'a> {
-    root: &'a Path,
-    workspace: Workspace,
-    ledger: Ledger,
-    /// Held so that nobody folds the ledger into the store meanwhile.
-    _folding: std::fs::File,
-}
-
-impl<'a> Writing<'a> {
-    fn open(root: &'a Path) -> Result<Self, RetentionError> {
-        let workspace = Workspace::open(root)?;
-        let (ledger, _) = open_ledger(&workspace).map_err(Box::new)?;
-        let folding = workspace.wait_for_fold_lock().ok_or(RetentionError::Folding)?;
-        Ok(Self { root, workspace, ledger, _folding: folding })
-    }
-
-    fn recorded(&self) -> Result<Recorded, RetentionError> {
-        let reader = self.ledger.reader()?;
-        let mut store = Store::open(&self.workspace.store_path()).map_err(RetentionError::Store)?;
-        catch_up(&mut store, &reader)?;
-        Ok(Recorded::read(&store, &reader)?)
-    }
-
-    /// Destroys what an erasure names, everywhere, and ends it. A crash anywhere leaves it under way.
-    fn carry_out(&mut self, erasure: &ascribe_ledger::Erasure) -> Result<Destroyed, RetentionError> {
-        let destroyed = finish(self.root, &mut self.ledger, erasure)?;
-        let reader = self.ledger.reader()?;
-        blind_indexes(&self.workspace.index_paths(), &reader, erasure)?;
-        derive_store(&self.workspace, &reader).map_err(|error| RetentionError::Derive(Box::new(error)))?;
-        self.ledger.end_erasure(erasure).map_err(DestroyError::from)?;
-        Ok(destroyed)
-    }
+/// Destroys what an erasure names, everywhere, and ends it. A crash anywhere leaves it under way.
+fn carry_out(root: &Path, writing: &mut Writing, erasure: &Erasure) -> Result<Destroyed, RetentionError> {
+    let Writing { ledger, workspace, .. } = writing;
+    let destroyed = finish(root, ledger, erasure)?;
+    let reader = ledger.reader()?;
+    blind_indexes(&workspace.index_paths(), &reader, erasure)?;
+    derive_store(workspace, &reader).map_err(|error| RetentionError::Derive(Box::new(error)))?;
+    ledger.end_erasure(erasure).map_err(DestroyError::from)?;
+    Ok(destroyed)
 }
 
 /// What could no longer be answered, from the data present. Looks at every record, and changes nothing.
 pub fn simulate(root: &Path, loss: &Loss) -> Result<Simulated, RetentionError> {
     let now = clock::now();
-    let (store, reader) = open_to_read(root)?;
+    let OpenEvidence { store, reader, .. } = open_to_read(root)?;
     let recorded = Recorded::read(&store, &reader)?;
     let mut simulation = Simulation::default();
     let mut fields = CapturedReader::default();
@@ -601,24 +557,13 @@ fn decide(
     decision: impl FnOnce(&Recorded, AccessBy) -> Result<DecisionEntry, RetentionError>,
 ) -> Result<u64, RetentionError> {
     let mut writing = Writing::open(root)?;
-    let mut recorded = writing.recorded()?;
+    let mut recorded = Recorded::read(&writing.store, &writing.reader)?;
     let decision = decision(&recorded, by())?;
-    let (leaf, at) = (writing.ledger.size(), clock::now());
-    recorded.register.apply(leaf, at, decision.clone())?;
-    let captured = serde_json::to_vec(&decision).map_err(RetentionError::Form)?;
-    let draft = Draft {
-        kind: Kind::Decision,
-        stream: None,
-        object: None,
-        span: None,
-        received_at: at.nanoseconds(),
-        captured: &captured,
-        received: None,
-    };
-    writing.ledger.append(&[draft]).map_err(RetentionError::Append)?;
-    writing.ledger.checkpoint().map_err(RetentionError::Commit)?;
-    // The next question would fold it; whoever decides next has to see it at once.
-    writing.recorded()?;
+    let now = clock::now();
+    writing.settle_clock(now)?;
+    recorded.register.apply(writing.next_leaf(), now, decision.clone())?;
+    let leaf = writing.add(Kind::Decision, &decision, now)?;
+    writing.commit()?;
     Ok(leaf)
 }
 
@@ -626,30 +571,21 @@ fn policy_of(root: &Path) -> Result<RetentionFile, RetentionError> {
     Ok(RetentionFile::read(&root.join(RETENTION_FILE))?)
 }
 
-fn open_to_read(root: &Path) -> Result<(Store, Reader), RetentionError> {
-    let workspace = Workspace::open(root)?;
-    let reader = Reader::open(&workspace.ledger_paths(), &workspace.verifier_key()?)?;
-    let lock = workspace.wait_for_fold_lock();
-    let mut store = Store::open(&workspace.store_path()).map_err(RetentionError::Store)?;
-    if store.folded() < reader.size() {
-        lock.ok_or(RetentionError::Folding)?;
-        catch_up(&mut store, &reader)?;
-    }
-    Ok((store, reader))
+/// Opens the evidence, all of which has to be in the store: a decision that is not could be overlooked.
+fn open_to_read(root: &Path) -> Result<OpenEvidence, RetentionError> {
+    let evidence = OpenEvidence::open(root)?;
+    if evidence.unfolded() > 0 { Err(RetentionError::Folding) } else { Ok(evidence) }
 }
 
 impl RetentionError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Workspace(error) => error.hint(),
+            Self::Evidence(error) => error.hint(),
             Self::Policy(error) => error.hint(),
-            Self::Open(error) => error.hint(),
-            Self::Read(_) | Self::Scan(_) | Self::Recorded(_) => {
+            Self::Write(error) => error.hint(),
+            Self::Read(_) | Self::Recorded(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"
-            }
-            Self::Store(_) | Self::CatchUp(_) => {
-                "the store is derived: `ascribe rebuild` makes it anew from the ledger"
             }
             Self::Folding => "wait for the ingest that runs to end; check that the folder can be written",
             Self::Derive(_) | Self::Destroy(_) | Self::UnderWay { .. } => {
@@ -658,10 +594,6 @@ impl RetentionError {
             Self::Register(_) | Self::NotApproved { .. } => {
                 "`ascribe retention` lists holds and disposals, and what they wait for"
             }
-            Self::Append(_) | Self::Commit(_) => {
-                "check that the disk is not full or read-only, then try again"
-            }
-            Self::Form(_) => "this is a fault of the program; please report it",
             Self::Key(_) | Self::Unsigned { .. } | Self::NoApprover { .. } => {
                 "`--key FILE` names the private key of an approver that `retention.toml` lists"
             }

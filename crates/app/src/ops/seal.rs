@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
+use ascribe_ledger::Kind;
 use ascribe_ledger::durable::Disk;
 use ascribe_ledger::index::{INDEX_LEAVES, IndexFile, IndexFileError, IndexPaths, IndexRange};
-use ascribe_ledger::{Draft, Kind};
 use ascribe_model::IndexRootEntry;
 
 use super::evidence::{OpenError, OpenEvidence};
-use super::ingest::{IngestFailure, open_ledger};
 use super::sealed_ranges::{RangeCounts, RangeError, SealedRange, build, sealed_ranges};
 use super::upkeep::parser_versions;
+use super::writing::{WriteFailure, Writing};
 use crate::clock;
 use crate::workspace::Workspace;
 
@@ -50,24 +50,15 @@ pub enum SealError {
     /// A range cannot be indexed.
     #[error(transparent)]
     Range(#[from] RangeError),
-    /// The ledger cannot be opened for writing.
+    /// The entry cannot be appended.
     #[error(transparent)]
-    Ledger(Box<IngestFailure>),
+    Write(#[from] WriteFailure),
     /// Another program sealed at the same time.
     #[error("another program sealed a range at the same time: entry {leaf}")]
     Overtaken {
         /// Its entry.
         leaf: u64,
     },
-    /// The entry has no JSON form.
-    #[error("the entry has no JSON form")]
-    Form(#[source] serde_json::Error),
-    /// The ledger cannot take the entry.
-    #[error("the ledger cannot take the entry")]
-    Append(#[source] ascribe_ledger::AppendError),
-    /// The checkpoint cannot be signed or published.
-    #[error("cannot publish a checkpoint")]
-    Checkpoint(#[source] ascribe_ledger::CheckpointError),
 }
 
 /// Seals ranges of the evidence in `root`.
@@ -103,8 +94,7 @@ pub fn seal(root: &Path, what: SealWhat) -> Result<Seals, SealError> {
         let Some(to) = sealing.seal_some_of(range)? else { break };
         from = to;
     }
-    let made = sealing.made;
-    Ok(Seals { sealed_to: from, size: size + made.len() as u64, made })
+    Ok(Seals { sealed_to: from, size: sealing.known_size, made: sealing.made })
 }
 
 struct Sealing<'a> {
@@ -195,29 +185,17 @@ impl Sealing<'_> {
     /// Appends the entry and has a checkpoint cover it. A crash in between leaves an entry that the next opening of the
     /// ledger signs for.
     fn append(&mut self, entry: &IndexRootEntry) -> Result<u64, SealError> {
-        let captured = serde_json::to_vec(entry).map_err(SealError::Form)?;
-        let (mut ledger, _) =
-            open_ledger(self.workspace).map_err(|failure| SealError::Ledger(Box::new(failure)))?;
-        let reader = ledger.reader().map_err(RangeError::Ledger)?;
+        let mut writing = Writing::open_folder(self.workspace.clone())?;
+        let reader = &writing.reader;
         for between in reader.entries(self.known_size..reader.size()) {
             let between = between.map_err(RangeError::Ledger)?;
             if between.envelope().kind == Kind::IndexRoot {
                 return Err(SealError::Overtaken { leaf: between.leaf() });
             }
         }
-        let draft = Draft {
-            kind: Kind::IndexRoot,
-            stream: None,
-            object: None,
-            span: None,
-            received_at: clock::now().nanoseconds(),
-            captured: &captured,
-            received: None,
-        };
-        let leaves = ledger.append(&[draft]).map_err(SealError::Append)?;
-        ledger.checkpoint().map_err(SealError::Checkpoint)?;
-        self.known_size = leaves.end;
-        Ok(leaves.start)
+        let leaf = writing.add(Kind::IndexRoot, entry, clock::now())?;
+        self.known_size = writing.commit()?.size();
+        Ok(leaf)
     }
 }
 
@@ -234,11 +212,8 @@ impl SealError {
                 "wait for the ingest that runs to end; check that the folder can be written"
             }
             Self::Range(error) => error.hint(),
-            Self::Ledger(failure) => failure.hint(),
+            Self::Write(failure) => failure.hint(),
             Self::Overtaken { .. } => "run the command again: it goes on where the other ended",
-            Self::Form(_) | Self::Append(_) | Self::Checkpoint(_) => {
-                "check that the disk is not full or read-only; what was acknowledged is on disk"
-            }
         }
     }
 }

@@ -6,18 +6,18 @@
 use std::fs;
 use std::path::Path;
 
-use ascribe_ledger::{Draft, Kind, Ledger, Reader};
+use ascribe_ledger::{Kind, Reader};
 use ascribe_model::{AccessBy, ConfigEntry, Timestamp};
 use ascribe_store::Store;
 
 use super::OpenEvidence;
 use super::config::{ConfigReadError, configs};
 use super::evidence::OpenError;
-use super::ingest::{IngestFailure, open_ledger};
+use super::writing::{WriteFailure, Writing};
 use crate::access;
 use crate::capture::{KeyUse, SEALED_FOLDER, SecretKey, SecretKeyError, count_sealed, key_path};
 use crate::clock;
-use crate::workspace::Workspace;
+use crate::hexadecimal::hexadecimal;
 
 /// What is to become of the key.
 #[derive(Clone, Copy, Debug)]
@@ -98,18 +98,9 @@ pub enum SealKeyError {
     /// The key that is here is one that was destroyed.
     #[error(transparent)]
     Destroyed(#[from] KeyDestroyed),
-    /// The ledger cannot be opened for writing.
+    /// The decision cannot be recorded.
     #[error(transparent)]
-    Ledger(Box<IngestFailure>),
-    /// The entry has no JSON form.
-    #[error("the decision has no JSON form")]
-    Form(#[source] serde_json::Error),
-    /// The ledger cannot take the entry.
-    #[error("the ledger cannot take the entry")]
-    Append(#[source] ascribe_ledger::AppendError),
-    /// The checkpoint cannot be signed or published.
-    #[error("cannot publish a checkpoint")]
-    Checkpoint(#[source] ascribe_ledger::CheckpointError),
+    Write(#[from] WriteFailure),
     /// The key's file could not be overwritten and removed.
     #[error("the ledger records that the key is destroyed, and its file could not be removed")]
     Remove(#[source] SecretKeyError),
@@ -140,7 +131,7 @@ fn destroy(
     reason: &str,
 ) -> Result<SealKeyChange, SealKeyError> {
     let path = key_path(root, KeyUse::Seal);
-    let key = hexadecimal(SecretKey::load(&path, KeyUse::Seal).map_err(SealKeyError::Key)?.id());
+    let key = hexadecimal(&SecretKey::load(&path, KeyUse::Seal).map_err(SealKeyError::Key)?.id());
     let values = count_sealed(&root.join(SEALED_FOLDER), &key).map_err(SealKeyError::Count)?;
     match confirmed {
         None => return Err(SealKeyError::NotConfirmed { key, values }),
@@ -169,7 +160,7 @@ fn make(
         // A crash behind this leaves a key that the ledger does not record yet; the same command again records it.
         SecretKey::create(&path, KeyUse::Seal).map_err(SealKeyError::Key)?;
     }
-    let key = hexadecimal(SecretKey::load(&path, KeyUse::Seal).map_err(SealKeyError::Key)?.id());
+    let key = hexadecimal(&SecretKey::load(&path, KeyUse::Seal).map_err(SealKeyError::Key)?.id());
     refuse_destroyed(destroyed, &key)?;
     let made = configs(&evidence.store, &evidence.reader, ConfigEntry::SEAL_KEY)?;
     let is_recorded = made.iter().any(|(_, config)| config.version() == key);
@@ -183,27 +174,11 @@ fn make(
 
 /// Appends the decision. A crash before the checkpoint leaves an entry that the next opening signs for.
 fn record(root: &Path, version: String, destroyed: Option<String>, reason: &str) -> Result<(), SealKeyError> {
-    let workspace = Workspace::open(root).map_err(OpenError::from)?;
-    let (mut ledger, _) =
-        open_ledger(&workspace).map_err(|failure| SealKeyError::Ledger(Box::new(failure)))?;
+    let mut writing = Writing::open(root)?;
     let by = access::by();
     let entry = ConfigEntry::SealKey { version, destroyed, by, reason: reason.to_owned() };
-    append(&mut ledger, &entry)
-}
-
-fn append(ledger: &mut Ledger, entry: &ConfigEntry) -> Result<(), SealKeyError> {
-    let captured = serde_json::to_vec(entry).map_err(SealKeyError::Form)?;
-    let draft = Draft {
-        kind: Kind::Config,
-        stream: None,
-        object: None,
-        span: None,
-        received_at: clock::now().nanoseconds(),
-        captured: &captured,
-        received: None,
-    };
-    ledger.append(&[draft]).map_err(SealKeyError::Append)?;
-    ledger.checkpoint().map_err(SealKeyError::Checkpoint)?;
+    writing.add(Kind::Config, &entry, clock::now())?;
+    writing.commit()?;
     Ok(())
 }
 
@@ -230,16 +205,12 @@ pub(super) fn refuse_destroyed(destroyed: &[DestroyedKey], key: &str) -> Result<
 pub(super) fn seal_key_id(root: &Path) -> Option<String> {
     let path = key_path(root, KeyUse::Seal);
     fs::exists(&path).ok().filter(|exists| *exists)?;
-    SecretKey::load(&path, KeyUse::Seal).ok().map(|key| hexadecimal(key.id()))
+    SecretKey::load(&path, KeyUse::Seal).ok().map(|key| hexadecimal(&key.id()))
 }
 
 fn by_words(by: &AccessBy) -> String {
     let user = by.login.as_ref().unwrap_or(&by.user);
-    format!("{}@{}", user.name.clone().unwrap_or_else(|| user.uid.to_string()), by.host)
-}
-
-pub(super) fn hexadecimal(id: [u8; 16]) -> String {
-    id.map(|byte| format!("{byte:02x}")).concat()
+    format!("{}@{}", user.label(), by.host)
 }
 
 impl SealKeyError {
@@ -247,10 +218,8 @@ impl SealKeyError {
     pub fn hint(&self) -> String {
         match self {
             Self::Open(error) => error.hint().to_owned(),
-            Self::Ledger(failure) => failure.hint().to_owned(),
-            Self::Config(_) | Self::Form(_) => {
-                "`ascribe verify` lists everything that is damaged or missing".to_owned()
-            }
+            Self::Write(failure) => failure.hint().to_owned(),
+            Self::Config(_) => "`ascribe verify` lists everything that is damaged or missing".to_owned(),
             Self::Key(_) => {
                 "where the key is gone, `ascribe redactions --new-key` makes one for values to come"
                     .to_owned()
@@ -262,9 +231,6 @@ impl SealKeyError {
             Self::OtherKey { .. } => "nothing was changed".to_owned(),
             Self::Present { .. } => "it goes on sealing; `--destroy-key` destroys it".to_owned(),
             Self::Destroyed(_) => KeyDestroyed::HINT.to_owned(),
-            Self::Append(_) | Self::Checkpoint(_) => {
-                "check that the disk is not full or read-only; what was acknowledged is on disk".to_owned()
-            }
             Self::Remove(_) => "check who owns `keys/seal.key`, then run the same command again".to_owned(),
         }
     }

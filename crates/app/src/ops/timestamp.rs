@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ascribe_bundle::timestamp::der::oid_from_text;
 use ascribe_bundle::timestamp::{MAX_RESPONSE_BYTES, request};
-use ascribe_ledger::{Draft, KeyLine, Kind, Ledger, Reader, SignedCheckpoint, VerifierKey};
+use ascribe_ledger::{KeyLine, Kind, Reader, SignedCheckpoint, VerifierKey};
 use ascribe_model::{KeyKind, KeyRef, Role, Timestamp, TimestampEntry};
 use ascribe_store::Store;
 use base64::Engine as _;
@@ -17,8 +17,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::evidence::{OpenError, OpenEvidence};
-use super::ingest::{IngestFailure, open_ledger};
 use super::keys::{KeysError, key_line};
+use super::writing::{WriteFailure, Writing};
 use crate::causes::with_causes;
 use crate::connect::http::{Client, HttpError, Limits};
 use crate::ingest::{TIMESTAMP_KIND, TIMESTAMP_NAME};
@@ -181,18 +181,12 @@ pub enum TimestampError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[source] ascribe_ledger::ReadError),
-    /// The ledger cannot be opened for writing.
-    #[error(transparent)]
-    Ledger(Box<IngestFailure>),
-    /// The entry has no JSON form.
+    /// An entry is no timestamp of this program's form.
     #[error("the timestamp has no JSON form")]
     Form(#[source] serde_json::Error),
-    /// The ledger cannot take the entry.
-    #[error("the ledger cannot take the entry")]
-    Append(#[source] ascribe_ledger::AppendError),
-    /// The checkpoint cannot be signed or published.
-    #[error("cannot publish a checkpoint")]
-    Publish(#[source] ascribe_ledger::CheckpointError),
+    /// The entries cannot be appended.
+    #[error(transparent)]
+    Write(#[from] WriteFailure),
     /// A file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Extract {
@@ -313,26 +307,15 @@ fn enter(
     if entries.is_empty() {
         return Ok(0);
     }
-    let captured: Vec<Vec<u8>> =
-        entries.iter().map(serde_json::to_vec).collect::<Result<_, _>>().map_err(TimestampError::Form)?;
-    let (mut ledger, _): (Ledger, _) =
-        open_ledger(workspace).map_err(|failure| TimestampError::Ledger(Box::new(failure)))?;
-    let received_at = clock().nanoseconds();
-    let drafts: Vec<Draft<'_>> = captured
-        .iter()
-        .map(|captured| Draft {
-            kind: Kind::Timestamp,
-            stream: None,
-            object: None,
-            span: None,
-            received_at,
-            captured,
-            received: None,
-        })
-        .collect();
-    let leaves = ledger.append(&drafts).map_err(TimestampError::Append)?;
-    ledger.checkpoint().map_err(TimestampError::Publish)?;
-    Ok(leaves.start)
+    let mut writing = Writing::open_folder(workspace.clone())?;
+    let now = clock();
+    writing.settle_clock(now)?;
+    let first = writing.next_leaf();
+    for entry in entries {
+        writing.add(Kind::Timestamp, entry, now)?;
+    }
+    writing.commit()?;
+    Ok(first)
 }
 
 /// Every timestamp in the ledger, checked again, in order.
@@ -499,12 +482,9 @@ impl TimestampError {
             Self::Anchor(_) => "check that the anchor of `ascribe.toml` can be read from here",
             Self::Open(error) => error.hint(),
             Self::Keys(error) => error.hint(),
-            Self::Ledger(failure) => failure.hint(),
+            Self::Write(failure) => failure.hint(),
             Self::Checkpoint(_) | Self::Store(_) | Self::Read(_) | Self::Form(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"
-            }
-            Self::Append(_) | Self::Publish(_) => {
-                "check that the disk is not full or read-only; what was acknowledged is on disk"
             }
             Self::Extract { .. } => "choose a folder that is new or empty, on a disk that is not full",
         }

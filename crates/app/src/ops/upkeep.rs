@@ -11,6 +11,7 @@ use super::access::{AccessState, check_access};
 use super::keys::{KeysError, check_keys};
 use super::witnessing::{WitnessingError, witnessed_size};
 use crate::access::AccessLedgerError;
+use crate::hexadecimal::hexadecimal;
 use crate::ingest::{CatchUpError, catch_up};
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -161,7 +162,7 @@ pub fn rebuild(root: &Path) -> Result<Rebuilt, UpkeepError> {
     let _lock = workspace.wait_for_fold_lock().ok_or(UpkeepError::Folding)?;
     let (store, entries) = derive_store(&workspace, &reader)?;
     let digests = store.table_digests().map_err(UpkeepError::ReadStore)?;
-    let digests = digests.into_iter().map(|(table, digest)| (table, hex(&digest))).collect();
+    let digests = digests.into_iter().map(|(table, digest)| (table, hexadecimal(&digest))).collect();
     Ok(Rebuilt { entries, digests })
 }
 
@@ -230,8 +231,4 @@ impl UpkeepError {
 /// Parser version of each source. A store derived by other versions may hold other events.
 pub(super) fn parser_versions() -> BTreeMap<String, u32> {
     ascribe_sources::SOURCES.iter().map(|source| (source.id.to_owned(), source.version)).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }

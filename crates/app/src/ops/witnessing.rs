@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::causes::with_causes;
 use crate::connect::http::{Client, HttpError, Limits};
+use crate::hexadecimal::hexadecimal;
 use crate::workspace::{Workspace, WorkspaceError, patiently};
 
 /// Bytes of an answer: a witness may cosign with several keys.
@@ -202,10 +203,6 @@ fn read_policy(workspace: &Workspace) -> Result<Option<WitnessPolicy>, Witnessin
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
-}
-
 const fn limits(patience: Patience) -> Limits {
     let (connect, whole) = match patience {
         Patience::Little => (Duration::from_secs(1), Duration::from_secs(2)),
@@ -232,8 +229,11 @@ impl Round<'_> {
         let (reply, line) = self.ask(witness);
         let mut seen = None;
         if let (Reply::Ahead(_) | Reply::OtherTree, Some(url)) = (&reply, &witness.url) {
-            let url =
-                format!("{}/{}/checkpoint", url.trim_end_matches('/'), hex(&Sha256::digest(key.name())));
+            let url = format!(
+                "{}/{}/checkpoint",
+                url.trim_end_matches('/'),
+                hexadecimal(&Sha256::digest(key.name()))
+            );
             // A witness need not serve it; then the reply is all there is.
             let answer = self.client.get(&url).ok().filter(|answer| answer.status == 200);
             let note = answer.and_then(|answer| SignedCheckpoint::open(&answer.body, key).ok());

@@ -11,7 +11,7 @@ use ascribe_ledger::{EraseError, Erasure, Kind, Ledger, ReadError, Reader, Tombs
 use ascribe_model::{ObjectEntry, Timestamp};
 use ascribe_sources::capture::withheld_fields;
 
-use crate::capture::{EraseSealedError, SEALED_FOLDER, commitment_of, erase_sealed};
+use crate::capture::{SEALED_FOLDER, WriteSealedError, commitment_of, erase_sealed};
 
 /// What was destroyed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum DestroyError {
     },
     /// In the sealed files.
     #[error("sealed values cannot be erased")]
-    Sealed(#[from] EraseSealedError),
+    Sealed(#[from] WriteSealedError),
 }
 
 /// The tombstone of records and rejects: with them go the digests of the objects that they came in, from which they

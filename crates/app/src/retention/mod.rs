@@ -9,7 +9,7 @@ mod scan;
 pub use destroy::{DestroyError, Destroyed, announce, blind_indexes, finish, tombstone_of};
 pub use policy_file::{RetentionFile, RetentionFileError, duration};
 pub use recorded::{DECISION, Recorded, RecordedError, TOMBSTONE, approval_statement};
-pub use scan::{ScanError, scan};
+pub use scan::scan;
 
 /// Name of the retention policy in an evidence folder.
 pub const RETENTION_FILE: &str = "retention.toml";

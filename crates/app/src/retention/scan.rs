@@ -6,20 +6,12 @@ use ascribe_model::Timestamp;
 
 use crate::ingest::Rereader;
 
-/// The ledger cannot be looked through.
-#[derive(Debug, thiserror::Error)]
-pub enum ScanError {
-    /// It cannot be read.
-    #[error("cannot read the ledger")]
-    Read(#[from] ReadError),
-}
-
 /// Calls `visit` with each record and reject of the leaves that still has its bytes. Memory is bounded by one block.
 pub fn scan(
     reader: &Reader,
     leaves: impl IntoIterator<Item = std::ops::Range<u64>>,
     visit: &mut dyn FnMut(&HeldEntry<'_>, &Entry),
-) -> Result<(), ScanError> {
+) -> Result<(), ReadError> {
     let mut rereader = Rereader::default();
     for range in leaves {
         for entry in reader.entries(range) {

@@ -48,16 +48,7 @@ pub fn keep_or_refuse() -> Result<(u64, u64), String> {
     let mut refused = 0;
     for (name, captured) in records() {
         let received_at = *random.choose(&[i64::MIN, -1, 0, 1, i64::MAX]).unwrap_or(&0);
-        let draft = Draft {
-            kind: Kind::Record,
-            stream: None,
-            object: None,
-            span: None,
-            received_at,
-            captured: &captured,
-            received: None,
-        };
-        match ledger.append(&[draft]) {
+        match ledger.append(&[record(&captured, received_at)]) {
             Ok(leaves) if leaves.start == kept.len() as u64 => kept.push((name, received_at, captured)),
             Ok(leaves) => return Err(format!("{name}: became leaves {leaves:?}")),
             Err(AppendError::RecordTooLarge { found, .. }) if found > MAX_RECORD_BYTES => refused += 1,
@@ -85,6 +76,19 @@ pub fn keep_or_refuse() -> Result<(u64, u64), String> {
     }
 }
 
+/// A record on its own.
+fn record(captured: &[u8], received_at: i64) -> Draft<'_> {
+    Draft {
+        kind: Kind::Record,
+        stream: None,
+        object: None,
+        span: None,
+        received_at,
+        captured,
+        received: None,
+    }
+}
+
 /// Appends entries whose times jump by any amount in either direction. Returns how many: order and proofs are those of
 /// arrival.
 pub fn jump_clocks(entries: u64, seed: u64) -> Result<u64, String> {
@@ -99,16 +103,7 @@ pub fn jump_clocks(entries: u64, seed: u64) -> Result<u64, String> {
             _ => times.last().copied().unwrap_or(0_i64).saturating_add(random.below(1_000).cast_signed()),
         };
         let captured = format!("arrival {}", times.len());
-        let draft = Draft {
-            kind: Kind::Record,
-            stream: None,
-            object: None,
-            span: None,
-            received_at,
-            captured: captured.as_bytes(),
-            received: None,
-        };
-        ledger.append(&[draft]).map_err(|error| chain(&error))?;
+        ledger.append(&[record(captured.as_bytes(), received_at)]).map_err(|error| chain(&error))?;
         times.push(received_at);
         if random.chance(1, 20) {
             ledger.checkpoint().map_err(|error| chain(&error))?;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use ascribe_ledger::durable::{Disk, DurableError, GrowingFile};
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::hex;
 use super::source::SourceFile;
+use crate::hexadecimal::hexadecimal;
 
 const CHUNK_BYTES: usize = 1 << 18;
 
@@ -46,7 +46,7 @@ pub(super) fn digest(path: &Path, length: u64) -> Result<String, CopyError> {
         digest.update(part);
         Ok(())
     })?;
-    Ok(hex(&digest.finalize()))
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 /// Copies a file to `to`, which must not exist, durably, and reads the copy back.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hexadecimal::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -123,7 +124,7 @@ impl Manifest {
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
         let content = serde_json::to_vec(self).map_err(ManifestError::Text)?;
-        let sha256 = hex(&Sha256::digest(&content));
+        let sha256 = hexadecimal(&Sha256::digest(&content));
         let mut bytes = serde_json::to_vec(&Sealed { backup: self, sha256 }).map_err(ManifestError::Text)?;
         bytes.push(b'\n');
         Ok(bytes)
@@ -132,8 +133,4 @@ impl Manifest {
     pub(super) fn digests(&self) -> BTreeSet<String> {
         self.files.values().map(|file| file.sha256.clone()).collect()
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
