@@ -160,6 +160,15 @@ impl TilePath {
     }
 }
 
+impl fmt::Display for TilePath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tile(id) => id.fmt(formatter),
+            Self::Bundle(id) => id.fmt(formatter),
+        }
+    }
+}
+
 impl fmt::Display for TileId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "tile/{}/", self.level)?;
@@ -276,7 +285,7 @@ mod tests {
         ];
         for (id, path) in expected {
             assert_eq!(TilePath::parse(path), Some(id), "{path}");
-            assert_eq!(path_of(id), path);
+            assert_eq!(id.to_string(), path);
         }
     }
 
@@ -315,19 +324,12 @@ mod tests {
         assert_eq!(decode_tile(&[0; 33], 1), Err(TileError::TileLength { expected: 32, found: 33 }));
     }
 
-    fn path_of(id: TilePath) -> String {
-        match id {
-            TilePath::Tile(tile) => tile.to_string(),
-            TilePath::Bundle(bundle) => bundle.to_string(),
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
         fn a_path_names_one_tile(level in 0..=MAX_LEVEL, index: u64, width in 1..=256_u16) {
             let tile = TilePath::Tile(TileId { level, index, width });
-            prop_assert_eq!(TilePath::parse(&path_of(tile)), Some(tile));
+            prop_assert_eq!(TilePath::parse(&tile.to_string()), Some(tile));
         }
 
         #[test]
@@ -341,7 +343,7 @@ mod tests {
                 }
                 prop_assert_eq!(again, bytes);
             }
-            prop_assert!(TilePath::parse(&path).is_none_or(|id| path_of(id) == path));
+            prop_assert!(TilePath::parse(&path).is_none_or(|id| id.to_string() == path));
         }
     }
 }

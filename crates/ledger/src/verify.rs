@@ -7,6 +7,7 @@
 mod erasures;
 mod inventory;
 mod segments;
+mod tile_names;
 mod tiles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::note::{NoteError, VerifierKey};
 use crate::paths::{LedgerPaths, SegmentId};
 use crate::proof::prefix_root;
 use crate::read::read_if_present;
+use crate::tile::TilePath;
 use crate::tile_files::TileFiles;
 use crate::tombstone::{Tombstone, TombstoneError};
 use crate::verify::erasures::{LeafSet, check_erasures};
@@ -471,8 +473,8 @@ struct Merge<'a> {
 impl Merge<'_> {
     fn add(&mut self, check: SegmentCheck, inventory: &mut Inventory, problems: &mut Problems) {
         problems.append(check.problems);
-        for name in &check.files_checked {
-            inventory.take(name);
+        for id in &check.bundles_checked {
+            inventory.take_tile(TilePath::Bundle(*id));
         }
         self.counts.add(&check.counts);
         self.streams.extend(&check.streams);

@@ -10,20 +10,28 @@ use crate::paths::{CHECKPOINT, ERASURE, LOCK, LedgerPaths, SEGMENTS, SegmentId, 
 use crate::read::newest_generations;
 use crate::tile::{BundleId, TILE_WIDTH, TileId, TilePath};
 use crate::tree::hashes_at_level;
+use crate::verify::tile_names::TileNames;
 use crate::verify::{Cause, Place, Problems};
 
 /// Names of files, relative to the ledger's folder, that nothing has accounted for yet.
 pub(super) struct Inventory {
     disk: Disk,
     root: PathBuf,
+    /// Full tiles and bundles.
+    tiles: TileNames,
+    /// Everything else.
     names: BTreeSet<String>,
 }
 
 impl Inventory {
     /// Lists the folder. The lock and the checkpoints, which are checked elsewhere, are accounted for.
     pub(super) fn read(paths: &LedgerPaths, problems: &mut Problems) -> Self {
-        let mut inventory =
-            Self { disk: paths.disk().clone(), root: paths.ledger.clone(), names: BTreeSet::new() };
+        let mut inventory = Self {
+            disk: paths.disk().clone(),
+            root: paths.ledger.clone(),
+            tiles: TileNames::default(),
+            names: BTreeSet::new(),
+        };
         inventory.list(&paths.ledger, problems);
         inventory.take(LOCK);
         inventory.take(CHECKPOINT);
@@ -36,9 +44,14 @@ impl Inventory {
         inventory
     }
 
-    /// Accounts for a file; says whether it is there.
+    /// Accounts for a file other than a full tile or bundle; says whether it is there.
     pub(super) fn take(&mut self, name: &str) -> bool {
         self.names.remove(name)
+    }
+
+    /// Accounts for a tile or bundle; says whether it is there.
+    pub(super) fn take_tile(&mut self, path: TilePath) -> bool {
+        self.tiles.remove(path) || self.names.remove(&path.to_string())
     }
 
     /// Accounts for the files of segments and returns the newest generation of each, in order. Reports gaps.
@@ -79,12 +92,16 @@ impl Inventory {
 
     /// Judges what nothing accounted for: earlier partial tiles, files ahead of the checkpoint, and strangers.
     pub(super) fn check_rest(&mut self, committed: u64, durable: u64, problems: &mut Problems) {
-        for name in std::mem::take(&mut self.names) {
-            let path = self.root.join(&name);
-            let Some(file) = TilePath::parse(&name).map(TileFile::from) else {
-                problems.push(&path, Place::File, Cause::Unknown);
-                continue;
-            };
+        let (names, tiles) = (std::mem::take(&mut self.names), std::mem::take(&mut self.tiles));
+        let mut files: Vec<TilePath> = Vec::new();
+        for name in names {
+            match TilePath::parse(&name) {
+                Some(path) => files.push(path),
+                None => problems.push(&self.root.join(&name), Place::File, Cause::Unknown),
+            }
+        }
+        for path in files.into_iter().chain(tiles.iter()) {
+            let (file, path) = (TileFile::from(path), self.root.join(path.to_string()));
             if file.end() <= hashes_at_level(committed, file.level) {
                 // A partial tile of an earlier checkpoint begins a tile that has been compared with the entries.
                 match file.is_beginning_of_current(self, &path, committed) {
@@ -112,7 +129,9 @@ impl Inventory {
             }
             match path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
                 Some(name) if kind == FileKind::File => {
-                    self.names.insert(name.to_owned());
+                    if !TilePath::parse(name).is_some_and(|path| self.tiles.insert(path)) {
+                        self.names.insert(name.to_owned());
+                    }
                 }
                 _ => problems.push(&path, Place::File, Cause::Unknown),
             }

@@ -34,8 +34,8 @@ pub(super) struct SegmentCheck {
     pub(super) erased: LeafSet,
     /// Tombstones, by leaf.
     pub(super) tombstones: BTreeMap<u64, Tombstone>,
-    /// Names of the entry bundles compared.
-    pub(super) files_checked: Vec<String>,
+    /// The entry bundles compared.
+    pub(super) bundles_checked: Vec<BundleId>,
     pub(super) counts: Counts,
     pub(super) problems: Problems,
 }
@@ -327,7 +327,7 @@ impl SegmentCheck {
             let read = std::mem::replace(&mut envelopes.read, later);
             envelopes.next_bundle_leaf = next;
             self.counts.bundles += 1;
-            self.files_checked.push(id.to_string());
+            self.bundles_checked.push(id);
             self.compare_bundle(scope, id, &read);
         }
     }

@@ -7,7 +7,7 @@ use crate::damage::{FileError, FormatProblem};
 use crate::hash::Hash;
 use crate::paths::LedgerPaths;
 use crate::right_edge::{FullTile, RightEdge};
-use crate::tile::{TileId, decode_tile};
+use crate::tile::{TileId, TilePath, decode_tile};
 use crate::verify::inventory::Inventory;
 use crate::verify::{Cause, Counts, Place, Problems};
 
@@ -43,7 +43,7 @@ impl<'a> TreeCheck<'a> {
         self.edge.push(leaf.unwrap_or(Hash::from_bytes([0; 32])), &mut self.full);
         for tile in std::mem::take(&mut self.full) {
             self.compare(tile.id, &tile.hashes, counts, problems);
-            inventory.take(&tile.id.to_string());
+            inventory.take_tile(TilePath::Tile(tile.id));
         }
     }
 
@@ -55,7 +55,7 @@ impl<'a> TreeCheck<'a> {
         };
         for (id, hashes) in self.edge.partial_tiles() {
             self.compare(id, hashes, counts, problems);
-            inventory.take(&id.to_string());
+            inventory.take_tile(TilePath::Tile(id));
         }
         if self.edge.root() != checkpoint.root() && !self.incomplete {
             let cause = Cause::Root { expected: checkpoint.root(), found: self.edge.root() };
