@@ -5,7 +5,8 @@
 //! password in an address), only that it is set is recorded.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use ascribe_ledger::{Kind, Reader};
 use ascribe_model::{ConfigEntry, SettingChange, Timestamp};
@@ -17,6 +18,7 @@ use super::upkeep::parser_versions;
 use super::writing::{WriteFailure, Writing};
 use crate::capture::{Capture, CaptureError, digest_text};
 use crate::enrichment::EnrichmentError;
+use crate::retention::RETENTION_FILE;
 use crate::workspace::Workspace;
 
 /// Shown in the place of a value that may be secret.
@@ -44,6 +46,15 @@ pub enum ConfiguredError {
     /// What the operator asserts cannot be read.
     #[error(transparent)]
     Enrichment(#[from] EnrichmentError),
+    /// A file that is configured cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The settings have no JSON form.
     #[error("the settings have no JSON form")]
     Form(#[source] serde_json::Error),
@@ -59,6 +70,13 @@ pub enum ConfiguredError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Ledger(#[from] ascribe_ledger::ReadError),
+}
+
+/// Opens the evidence for writing, and adds what is configured otherwise than the ledger recorded last.
+pub fn open_recording(workspace: Workspace, now: Timestamp) -> Result<Writing, ConfiguredError> {
+    let mut writing = Writing::open_folder(workspace)?;
+    record_settings(&mut writing, now)?;
+    Ok(writing)
 }
 
 /// Adds an entry for each thing that is configured otherwise than the ledger recorded last; whether there was any.
@@ -90,12 +108,34 @@ pub fn changed_configs(
     let mut values = flat(workspace)?;
     values.insert("capture.policy".to_owned(), capture.entry().version().to_owned());
     values.insert("enrichment.version".to_owned(), enrichment.entry().version().to_owned());
+    for (name, path) in files(workspace) {
+        if let Some(version) = version_of(&path)? {
+            values.insert(name.to_owned(), version);
+        }
+    }
     let before = match recorded_config(store, reader, ConfigEntry::SETTINGS)? {
         Some(ConfigEntry::Settings { values, .. }) => values,
         _ => BTreeMap::new(),
     };
     changed.extend(settings_entry(&before, values)?);
     Ok(changed)
+}
+
+/// Files that are configuration and that no entry of their own holds, each with the name of the setting that stands for
+/// its content.
+fn files(workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
+    let retention = ("retention.policy_version", workspace.root().join(RETENTION_FILE));
+    let witnesses = workspace.witness_policy().map(|path| ("witness.policy_version", path));
+    std::iter::once(retention).chain(witnesses).collect()
+}
+
+/// Digest of a file; `None` where there is none.
+fn version_of(path: &Path) -> Result<Option<String>, ConfiguredError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(digest_text(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfiguredError::File { path: path.to_owned(), source }),
+    }
 }
 
 /// Every change of the configuration that the ledger recorded, in its order.
@@ -197,6 +237,7 @@ impl ConfiguredError {
         match self {
             Self::Capture(error) => error.hint(),
             Self::Enrichment(error) => error.hint(),
+            Self::File { .. } => "check who may read the file",
             Self::Form(_) => "this is a defect of the program",
             Self::Recorded(_) | Self::Ledger(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"

@@ -13,6 +13,7 @@ use ascribe_sources::capture::FieldPath;
 use ascribe_sources::{CapturedReader, Context};
 
 use super::OpenEvidence;
+use super::configured::{ConfiguredError, open_recording};
 use super::evidence::OpenError;
 use super::upkeep::{UpkeepError, derive_store};
 use super::writing::{WriteFailure, Writing};
@@ -22,6 +23,7 @@ use crate::retention::{
     DestroyError, Destroyed, RETENTION_FILE, Recorded, RecordedError, RetentionFile, RetentionFileError,
     announce, approval_statement, blind_indexes, finish, scan, tombstone_of,
 };
+use crate::workspace::{Workspace, WorkspaceError};
 
 /// Most separate ranges of leaves in one disposal; what is beyond waits for the next.
 const RANGES_MAX: usize = 200_000;
@@ -146,6 +148,12 @@ pub enum RetentionError {
     /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] RetentionFileError),
+    /// The folder is not usable.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// What is configured cannot be told or recorded.
+    #[error(transparent)]
+    Configured(#[from] ConfiguredError),
     /// Nothing can be appended.
     #[error(transparent)]
     Write(#[from] WriteFailure),
@@ -437,7 +445,8 @@ fn approver_of(
 
 /// Carries a disposal out, if it is approved: what a hold covers by now stays.
 pub fn dispose(root: &Path, disposal: u64) -> Result<Disposed, RetentionError> {
-    let mut writing = Writing::open(root)?;
+    let now = clock::now();
+    let mut writing = open_recording(Workspace::open(root)?, now)?;
     if let Some(erasure) = writing.ledger.erasure_under_way().map_err(RetentionError::Erasure)? {
         return Err(RetentionError::UnderWay { leaf: erasure.leaf });
     }
@@ -462,7 +471,6 @@ pub fn dispose(root: &Path, disposal: u64) -> Result<Disposed, RetentionError> {
         )));
     }
     let tombstone = tombstone_of(reader, &leaves, statements(state))?;
-    let now = clock::now();
     writing.settle_clock(now)?;
     writing.append()?;
     let received_at = writing.receipts.stamp(now);
@@ -556,6 +564,7 @@ fn decide(
     root: &Path,
     decision: impl FnOnce(&Recorded, AccessBy) -> Result<DecisionEntry, RetentionError>,
 ) -> Result<u64, RetentionError> {
+    // A hold must not wait until a policy file is mended; what is configured is recorded by whoever writes next.
     let mut writing = Writing::open(root)?;
     let mut recorded = Recorded::read(&writing.store, &writing.reader)?;
     let decision = decision(&recorded, by())?;
@@ -583,6 +592,8 @@ impl RetentionError {
         match self {
             Self::Evidence(error) => error.hint(),
             Self::Policy(error) => error.hint(),
+            Self::Workspace(error) => error.hint(),
+            Self::Configured(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Read(_) | Self::Recorded(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"

@@ -8,10 +8,11 @@ use ascribe_ledger::durable::Disk;
 use ascribe_ledger::index::{INDEX_LEAVES, IndexFile, IndexFileError, IndexPaths, IndexRange};
 use ascribe_model::IndexRootEntry;
 
+use super::configured::{ConfiguredError, open_recording};
 use super::evidence::{OpenError, OpenEvidence};
 use super::sealed_ranges::{RangeCounts, RangeError, SealedRange, build, sealed_ranges};
 use super::upkeep::parser_versions;
-use super::writing::{WriteFailure, Writing};
+use super::writing::WriteFailure;
 use crate::clock;
 use crate::workspace::Workspace;
 
@@ -50,6 +51,9 @@ pub enum SealError {
     /// A range cannot be indexed.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// What is configured cannot be told or recorded.
+    #[error(transparent)]
+    Configured(#[from] ConfiguredError),
     /// The entry cannot be appended.
     #[error(transparent)]
     Write(#[from] WriteFailure),
@@ -185,7 +189,8 @@ impl Sealing<'_> {
     /// Appends the entry and has a checkpoint cover it. A crash in between leaves an entry that the next opening of the
     /// ledger signs for.
     fn append(&mut self, entry: &IndexRootEntry) -> Result<u64, SealError> {
-        let mut writing = Writing::open_folder(self.workspace.clone())?;
+        let now = clock::now();
+        let mut writing = open_recording(self.workspace.clone(), now)?;
         let reader = &writing.reader;
         for between in reader.entries(self.known_size..reader.size()) {
             let between = between.map_err(RangeError::Ledger)?;
@@ -193,7 +198,7 @@ impl Sealing<'_> {
                 return Err(SealError::Overtaken { leaf: between.leaf() });
             }
         }
-        let leaf = writing.add(Kind::IndexRoot, entry, clock::now())?;
+        let leaf = writing.add(Kind::IndexRoot, entry, now)?;
         self.known_size = writing.commit()?.size();
         Ok(leaf)
     }
@@ -212,6 +217,7 @@ impl SealError {
                 "wait for the ingest that runs to end; check that the folder can be written"
             }
             Self::Range(error) => error.hint(),
+            Self::Configured(error) => error.hint(),
             Self::Write(failure) => failure.hint(),
             Self::Overtaken { .. } => "run the command again: it goes on where the other ended",
         }

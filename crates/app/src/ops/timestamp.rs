@@ -16,9 +16,10 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::configured::{ConfiguredError, open_recording};
 use super::evidence::{OpenError, OpenEvidence};
 use super::keys::{KeysError, key_line};
-use super::writing::{WriteFailure, Writing};
+use super::writing::WriteFailure;
 use crate::causes::with_causes;
 use crate::connect::http::{Client, HttpError, Limits};
 use crate::ingest::{TIMESTAMP_KIND, TIMESTAMP_NAME};
@@ -184,6 +185,9 @@ pub enum TimestampError {
     /// An entry is no timestamp of this program's form.
     #[error("the timestamp has no JSON form")]
     Form(#[source] serde_json::Error),
+    /// What is configured cannot be told or recorded.
+    #[error(transparent)]
+    Configured(#[from] ConfiguredError),
     /// The entries cannot be appended.
     #[error(transparent)]
     Write(#[from] WriteFailure),
@@ -307,8 +311,8 @@ fn enter(
     if entries.is_empty() {
         return Ok(0);
     }
-    let mut writing = Writing::open_folder(workspace.clone())?;
     let now = clock();
+    let mut writing = open_recording(workspace.clone(), now)?;
     writing.settle_clock(now)?;
     let first = writing.next_leaf();
     for entry in entries {
@@ -482,6 +486,7 @@ impl TimestampError {
             Self::Anchor(_) => "check that the anchor of `ascribe.toml` can be read from here",
             Self::Open(error) => error.hint(),
             Self::Keys(error) => error.hint(),
+            Self::Configured(error) => error.hint(),
             Self::Write(failure) => failure.hint(),
             Self::Checkpoint(_) | Self::Store(_) | Self::Read(_) | Self::Form(_) => {
                 "`ascribe verify` lists everything that is damaged or missing"

@@ -121,6 +121,13 @@ fn what_is_configured_is_recorded_when_it_changes() {
     assert!(changes[1]["entry"]["by"].as_str().unwrap().contains("uid "), "{changes:#?}");
     let text = given.run(&["config", "history"]).out;
     assert!(text.contains("pulse.heartbeat_after") && text.contains("1h -> 2h"), "{text}");
+    let rules = "version = 1\n[[rule]]\nname = \"trail\"\nsource = \"aws_cloudtrail\"\nkeep = \"9999d\"\n";
+    fs::write(given.root().join("retention.toml"), rules).unwrap();
+    given.json(&["ledger", "seal"]);
+    let changes = settings();
+    assert_eq!(changes.len(), 3, "whatever writes records what is configured by then");
+    assert_eq!(changes[2]["entry"]["changed"][0]["name"], "retention.policy_version");
+    assert!(changes[2]["entry"]["changed"][0]["old"].is_null(), "{changes:#?}");
     given.assert_valid();
 }
 
