@@ -11,6 +11,7 @@ use ascribe_model::{
     Timestamp,
 };
 
+use crate::alike::{Alike, alike_among};
 use crate::skew::Frozen;
 
 /// The evidence could not be read. Nothing can be concluded from that.
@@ -108,6 +109,26 @@ pub trait Evidence {
     /// # Errors
     /// When the evidence cannot be read.
     fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError>;
+
+    /// Events that list `key`, which names an identity, in `role`: those together that are alike in who acted and with
+    /// what, in the order of their first entries. Of many that are alike some are read ([`crate::entries_to_read`]), at
+    /// most `limit` entries in all, and the others counted.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError>;
+
+    /// Up to `limit` events that list `key` in one of `roles`, and none of `apart` as the one who acted.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn apart_from(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Event>>, EvidenceError>;
 
     /// How many events list `key` in `role`, without reading them.
     ///
@@ -219,6 +240,24 @@ impl Evidence for Recorded {
         Ok(Page { events, total })
     }
 
+    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        let events = self.events(key, &[role], usize::MAX)?.events;
+        Ok(alike_among(&(0..).zip(events).collect::<Vec<_>>(), limit))
+    }
+
+    fn apart_from(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        let mut events = self.events(key, roles, usize::MAX)?.events;
+        events.retain(|event| !is_by(event, apart));
+        events.truncate(limit);
+        Ok(events)
+    }
+
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         let page = self.events(key, &[role], usize::MAX)?;
         Ok(Tally { count: page.total, span: span_of(&page.events) })
@@ -288,6 +327,11 @@ impl TimePage {
         undated.truncate(limit);
         Self { dated, undated, total, is_exact: true, undated_total }
     }
+}
+
+/// Whether an event lists one of the keys as the one who acted.
+pub fn is_by(event: &Event, actors: &BTreeSet<KeyRef>) -> bool {
+    event.keys.iter().any(|listed| listed.role == Role::Actor && actors.contains(&listed.to_ref()))
 }
 
 /// Whether an event does something to credentials that it describes instead of naming one.

@@ -6,6 +6,7 @@
 //! Everything here is deterministic: equal evidence gives an equal body. This crate knows no vendor (the table names
 //! key kinds, the engine does not), no clock, no file, no Merkle tree and no Parquet.
 
+mod alike;
 mod evidence;
 mod grading;
 mod identity;
@@ -26,10 +27,11 @@ mod who;
 mod who_is;
 mod why;
 
+pub use alike::{Alike, READ_ALL_MAX, Sketch, alike_among, by_kind, entries_to_read};
 pub use chain::{Direction, chain};
 pub use evidence::{
     Evidence, EvidenceError, Losses, Page, Period, Recorded, Silence, Tally, TimePage, Wanted, hinting_in,
-    is_on_sets,
+    is_by, is_on_sets,
 };
 pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach, Tie, Window};

@@ -171,7 +171,17 @@ fn gaps_of(detail: &IdentityDetail) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if detail.unread > 0 {
         gaps.push(Gap {
-            missing: format!("names and credentials that only {} unread events show", detail.unread),
+            missing: if detail.unlike > 0 {
+                format!(
+                    "names and credentials that only unread events show: {} were not read, {} of them unlike any that was",
+                    detail.unread, detail.unlike
+                )
+            } else {
+                format!(
+                    "names that only unread events show: {} were not read, each with the actor and credential of one that was",
+                    detail.unread
+                )
+            },
             settled_by: "`ascribe timeline` of it, which pages through all of them".to_owned(),
         });
     }

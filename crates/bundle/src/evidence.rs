@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
-    Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, hinting_in, is_on_sets,
+    Alike, Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, alike_among, hinting_in,
+    is_by, is_on_sets,
 };
 use ascribe_model::{
     Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
@@ -101,6 +102,22 @@ impl Evidence for BundledEvidence {
 
     fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
         Ok(self.listing(key, &[role], &is_on_sets, limit))
+    }
+
+    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        let events = self.listing(key, &[role], &|_| true, usize::MAX).events;
+        let placed: Vec<_> = events.into_iter().map(|event| (self.leaf_of(event.id), event)).collect();
+        Ok(alike_among(&placed, limit))
+    }
+
+    fn apart_from(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        Ok(self.listing(key, roles, &|event| !is_by(event, apart), limit).events)
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -76,6 +76,23 @@ pub struct Credential {
 }
 
 impl IdentityKind {
+    /// The kind as it is written: in the event format and in the store.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::ServiceAccount => "service_account",
+            Self::Role => "role",
+            Self::User => "user",
+            Self::Workload => "workload",
+            Self::CiJob => "ci_job",
+            Self::AiAgent => "ai_agent",
+            Self::Node => "node",
+            Self::Platform => "platform",
+            Self::Anonymous => "anonymous",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The kind in words.
     pub const fn name(self) -> &'static str {
         match self {
@@ -89,6 +106,19 @@ impl IdentityKind {
             Self::Node => "node",
             Self::Platform => "platform",
             Self::Anonymous => "anonymous",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl CredentialClass {
+    /// The class as it is written: in the event format and in the store.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LongLived => "long_lived",
+            Self::Temporary => "temporary",
+            Self::Certificate => "certificate",
+            Self::Console => "console",
             Self::Unknown => "unknown",
         }
     }

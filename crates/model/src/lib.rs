@@ -7,6 +7,7 @@
 //! network, no parsing of any log format, and nothing about Merkle trees or Parquet.
 
 mod access;
+mod acting;
 mod answer;
 mod decision;
 mod edge;
@@ -19,6 +20,7 @@ mod skew;
 mod time;
 
 pub use access::{AccessAsked, AccessBy, AccessEnd, AccessOutcome, AccessRecord, AccessUser};
+pub use acting::{Acting, ActingCredential};
 pub use answer::{
     AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, AuthorityUse, Basis, BlindKind,
     BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, Element, ElementKind,

@@ -152,6 +152,37 @@ impl Store {
         Ok(Leaves { leaves, total })
     }
 
+    /// Up to `limit` leaves at which `key` was seen in any of `roles`, less those at which one of `apart` acted. Where a
+    /// record may hold several events, its leaf is kept: the one who acted may have done so in another of them.
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    pub fn leaves_apart(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ReadError> {
+        let mut leaves = Vec::new();
+        for segment in &self.segments {
+            if leaves.len() >= limit {
+                break;
+            }
+            let mut of_segment = leaves_in(segment, key, roles, None)?;
+            if segment.has_single_events() && !of_segment.is_empty() {
+                let mut theirs = BTreeSet::new();
+                for key in apart {
+                    theirs.extend(leaves_in(segment, key, &[Role::Actor], None)?);
+                }
+                of_segment.retain(|leaf| !theirs.contains(leaf));
+            }
+            leaves.extend(of_segment);
+        }
+        leaves.truncate(limit);
+        Ok(leaves)
+    }
+
     /// The leaf at which an event was seen first.
     pub fn event(&self, event: EventId) -> Result<Option<u64>, ReadError> {
         for segment in &self.segments {

@@ -150,6 +150,18 @@ impl<'a> Parts<'a> {
         self.position >= self.bytes.len()
     }
 
+    /// Bytes that were not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.position)
+    }
+
+    /// Takes all that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.position..).unwrap_or_default();
+        self.position = self.bytes.len();
+        rest
+    }
+
     pub(crate) fn malformed(&self, expected: &'static str) -> Malformed {
         Malformed { position: self.position, expected }
     }

@@ -257,20 +257,21 @@ fn read_footer(footer: &[u8], span: Span) -> Result<(u64, [List; 2], Bloom), Mal
     let first = parts.number()?;
     let new = read_list(&mut parts, 0)?;
     let repeats = read_list(&mut parts, new.length(span))?;
-    let mut words = Vec::new();
-    while !parts.is_empty() {
-        words.push(parts.fixed(8)?);
-    }
-    if words.len() != Bloom::words_for(new.count) {
+    let filter = parts.rest();
+    if filter.len() != Bloom::words_for(new.count) * size_of::<u64>() {
         return Err(parts.malformed("a filter of 10 bits an id"));
     }
+    // A unit's filter has more than a megabyte: a word at a time through checked reads would take most of opening it.
+    let words = filter.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
     Ok((first, [new, repeats], Bloom { words }))
 }
 
 fn read_list(parts: &mut Parts<'_>, offset: u64) -> Result<List, Malformed> {
     let count = parts.length()?;
-    let mut blocks = Vec::new();
-    for _ in 0..count.div_ceil(BLOCK) {
+    let number = count.div_ceil(BLOCK);
+    // What the footer claims is no reason to take more memory than it has bytes.
+    let mut blocks = Vec::with_capacity(number.min(parts.left()));
+    for _ in 0..number {
         blocks.push((parts.fixed(8)?.swap_bytes(), parts.fixed(4)? as u32));
     }
     Ok(List { offset, count, blocks })

@@ -4,6 +4,7 @@
 //! and answers look-ups. `docs/formats/store.md` states every file. This is the only crate that names Arrow or
 //! Parquet. It deliberately does not know the ledger, any source, or what an answer is.
 
+mod acts;
 mod audit;
 mod cell;
 mod compact;
@@ -11,6 +12,7 @@ mod digest;
 mod durable;
 mod entry;
 mod error;
+mod event_rows;
 mod find;
 mod flat;
 mod frame;
@@ -35,6 +37,7 @@ mod times;
 mod withheld;
 mod words;
 
+pub use acts::Act;
 pub use audit::{Audit, Flaw, FlawKind, audit};
 pub use cell::Column;
 pub use compact::{Compaction, Unfit};
@@ -42,6 +45,7 @@ pub use entry::{Config, Digest, Entry, Mark, Object, ObjectTotals, Record, Rejec
 pub use error::{
     CompactError, CreateError, Damage, FinishError, OpenError, PublishError, PushError, ReadError, WriteError,
 };
+pub use event_rows::Near;
 pub use find::{Found, Leaves, Tally};
 pub use layout::FORMAT;
 pub use outline::{Outlined, Outlines, RecordOutlines};

@@ -208,7 +208,7 @@ fn event_row<'a>(event: &'a Event, scratch: &'a mut Scratch) -> EventRow<'a> {
         status: event.outcome.status.name(),
         status_code: event.outcome.status_code.as_deref(),
         status_detail: event.outcome.status_detail.as_deref(),
-        actor_kind: words::identity_kind(event.actor.kind),
+        actor_kind: event.actor.kind.word(),
         actor_uid_kind: event.actor.uid.kind.name(),
         actor_uid: &event.actor.uid.value,
         actor_name: event.actor.name.as_deref(),
@@ -269,7 +269,7 @@ impl<'a> CredentialCells<'a> {
             kind: Some(credential.uid.kind.name()),
             scope: Some(&credential.uid.scope),
             value: Some(&credential.uid.value),
-            class: Some(words::credential_class(credential.class)),
+            class: Some(credential.class.word()),
         })
     }
 }

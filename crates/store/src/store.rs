@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::durable::Steps;
 use crate::error::{CreateError, OpenError, PublishError, ReadError, WriteError};
+use crate::event_rows::Metadata;
 use crate::hex;
 use crate::layout::{FORMAT, Layout, segment_name};
 use crate::manifest::{self, Manifest, SegmentRef};
@@ -32,6 +33,7 @@ pub struct Store {
     parsers: BTreeMap<String, u32>,
     pub(crate) segments: Vec<Arc<StoredSegment>>,
     pub(crate) spare: Spare,
+    pub(crate) metadata: Metadata,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
             parsers: manifest.parsers,
             segments: segments.collect::<Result<_, _>>()?,
             spare: Spare::default(),
+            metadata: Metadata::default(),
             layout,
         })
     }
@@ -71,8 +74,8 @@ impl Store {
         steps.create_folder(&layout.segments())?;
         steps.create_folder(&layout.manifests())?;
         steps.sync_folder(folder)?;
-        let (segments, spare) = (Vec::new(), Spare::default());
-        let store = Self { layout, steps, number: 1, folded: 0, parsers, segments, spare };
+        let (segments, spare, metadata) = (Vec::new(), Spare::default(), Metadata::default());
+        let store = Self { layout, steps, number: 1, folded: 0, parsers, segments, spare, metadata };
         // A crash before this leaves empty folders, in which a store can still be made.
         if store.write_manifest()? { Ok(store) } else { Err(exists()) }
     }

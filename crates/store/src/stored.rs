@@ -57,6 +57,13 @@ impl StoredSegment {
         self.reference.first..self.reference.end
     }
 
+    /// Whether each record of the segment that says anything is one event.
+    pub(crate) fn has_single_events(&self) -> bool {
+        let summary = &self.summary;
+        let saying = summary.records - summary.records_without_events.min(summary.records);
+        summary.events.count + summary.events.repeats == saying
+    }
+
     /// The key index, opened at the first call.
     pub(crate) fn keys(&self) -> Result<&Arc<KeyIndex>, ReadError> {
         if let Some(index) = self.keys.get() {

@@ -1,6 +1,6 @@
 //! The names under which the model's enumerations stand in columns: the same as in the event format.
 
-use ascribe_model::{AuthorityKind, CredentialClass, Form, IdentityKind, TimeBasis, Trust};
+use ascribe_model::{AuthorityKind, Form, TimeBasis, Trust};
 
 pub(crate) const fn time_basis(basis: TimeBasis) -> &'static str {
     match basis {
@@ -9,32 +9,6 @@ pub(crate) const fn time_basis(basis: TimeBasis) -> &'static str {
         TimeBasis::ZoneImplied => "zone_implied",
         TimeBasis::Missing => "missing",
         TimeBasis::Unreadable => "unreadable",
-    }
-}
-
-pub(crate) const fn identity_kind(kind: IdentityKind) -> &'static str {
-    match kind {
-        IdentityKind::Human => "human",
-        IdentityKind::ServiceAccount => "service_account",
-        IdentityKind::Role => "role",
-        IdentityKind::User => "user",
-        IdentityKind::Workload => "workload",
-        IdentityKind::CiJob => "ci_job",
-        IdentityKind::AiAgent => "ai_agent",
-        IdentityKind::Node => "node",
-        IdentityKind::Platform => "platform",
-        IdentityKind::Anonymous => "anonymous",
-        IdentityKind::Unknown => "unknown",
-    }
-}
-
-pub(crate) const fn credential_class(class: CredentialClass) -> &'static str {
-    match class {
-        CredentialClass::LongLived => "long_lived",
-        CredentialClass::Temporary => "temporary",
-        CredentialClass::Certificate => "certificate",
-        CredentialClass::Console => "console",
-        CredentialClass::Unknown => "unknown",
     }
 }
 
@@ -85,18 +59,9 @@ mod tests {
 
     #[test]
     fn columns_use_the_words_of_the_event_format() {
-        use {AuthorityKind as A, CredentialClass as C, Form as F, IdentityKind as I, TimeBasis as T};
+        use {AuthorityKind as A, Form as F, TimeBasis as T};
         for basis in [T::Stated, T::Renamed, T::ZoneImplied, T::Missing, T::Unreadable] {
             check(time_basis(basis), basis);
-        }
-        for kind in [I::Human, I::ServiceAccount, I::Role, I::User, I::Workload, I::CiJob, I::AiAgent] {
-            check(identity_kind(kind), kind);
-        }
-        for kind in [I::Node, I::Platform, I::Anonymous, I::Unknown] {
-            check(identity_kind(kind), kind);
-        }
-        for class in [C::LongLived, C::Temporary, C::Certificate, C::Console, C::Unknown] {
-            check(credential_class(class), class);
         }
         for kind in [A::Policy, A::SessionPolicy, A::OrganizationPolicy, A::Role, A::Binding, A::Approval] {
             check(authority_kind(kind), kind);

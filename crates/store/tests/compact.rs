@@ -15,7 +15,7 @@ use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use ascribe_model::{Event, EventId, KeyRef, Role, Timestamp};
 use ascribe_store::{
-    CompactError, Compaction, Digest, Entry, Found, LeafTimes, Object, ObjectTotals, Outlines, RANGE,
+    CompactError, Compaction, Digest, Entry, Found, LeafTimes, Near, Object, ObjectTotals, Outlines, RANGE,
     ReadError, Record, Reject, SegmentBuilder, Span, Store, Stream, UNIT, Unfit,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -128,7 +128,7 @@ fn looked_up(store: &Store, events: &[Event]) -> Vec<LookedUp> {
     });
     let look_up = |key: KeyRef| {
         let leaves = store.leaves(&key, &Role::ALL, None, usize::MAX).unwrap();
-        let times = store.times(&leaves.leaves, None).unwrap();
+        let times = store.times(&leaves.leaves, None, None).unwrap();
         (key.clone(), store.find(&key.value).unwrap(), leaves.leaves, leaves.total, times)
     };
     keys.into_iter().chain(own).map(look_up).collect()
@@ -205,6 +205,42 @@ fn a_unit_is_the_same_however_it_came_about() {
     });
     assert!(files[0].len() > 30);
     assert_eq!(files[0], files[1]);
+}
+
+/// The first event of each record that has any.
+fn one_each(number: u64) -> Vec<Event> {
+    of_four_days(number).into_iter().take(1).collect()
+}
+
+#[test]
+fn rows_are_found_near_who_acted_and_everywhere() {
+    for (events, have_single_events) in [(one_each as Events, true), (of_four_days, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path(), UNIT + 2_000, events);
+        let leaves: Vec<u64> = (0..UNIT + 2_000).step_by(SPARSE as usize).collect();
+        let all = store.acts(&leaves, None).unwrap();
+        assert_eq!(all.len() as u64, store.summaries().map(|summary| summary.events.count).sum::<u64>());
+        store.compact(0..UNIT).unwrap();
+        assert_eq!(store.acts(&leaves, None).unwrap(), all);
+        assert_eq!(store.has_single_events(&leaves), have_single_events);
+        let actors: BTreeSet<&str> = all.iter().map(|act| act.acting.actor_uid.as_str()).collect();
+        assert!(actors.len() > 3);
+        for actor in actors {
+            let near = Near { actors: BTreeSet::from([actor.to_owned()]) };
+            let of_actor = all.iter().filter(|act| act.acting.actor_uid == *actor);
+            let own: BTreeSet<u64> = of_actor.map(|act| act.leaf).collect();
+            let own: Vec<u64> = own.into_iter().collect();
+            let everywhere = store.acts(&own, None).unwrap();
+            assert_eq!(store.acts(&own, Some(&near)).unwrap(), everywhere, "{actor}");
+            let times = store.times(&own, None, None).unwrap();
+            assert_eq!(store.times(&own, None, Some(&near)).unwrap(), times, "{actor}");
+        }
+        // Beside units rows are looked for everywhere, and so where a record has several.
+        let nobody = Near { actors: BTreeSet::from(["nobody".to_owned()]) };
+        let found = store.acts(&leaves, Some(&nobody)).unwrap();
+        let expected = all.iter().filter(|act| !have_single_events || act.leaf >= UNIT);
+        assert_eq!(found, expected.cloned().collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::messages::{Exit, Failure, print};
 use super::{Asked, answer_text};
-use crate::ops;
+use crate::ops::{self, OpenEvidence, QuestionError};
 
 /// Arguments of `who`.
 #[derive(Debug, Args)]
@@ -93,38 +93,43 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, ascribe_model::ParseTimest
 }
 
 pub fn who(asked: &Asked<'_>, arguments: &WhoArguments) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::who(asked.evidence, &arguments.subject)?)
+    show_answer(asked, &ops::who(&open(asked)?, &arguments.subject)?)
 }
 
 pub fn chain(asked: &Asked<'_>, arguments: &ChainArguments) -> Result<Exit, Failure> {
     let direction = if arguments.forward { Direction::Forward } else { Direction::Back };
-    show_answer(asked, &ops::chain(asked.evidence, &arguments.subject, direction)?)
+    show_answer(asked, &ops::chain(&open(asked)?, &arguments.subject, direction)?)
 }
 
 pub fn lifecycle(asked: &Asked<'_>, arguments: &LifecycleArguments) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::lifecycle(asked.evidence, &arguments.subject)?)
+    show_answer(asked, &ops::lifecycle(&open(asked)?, &arguments.subject)?)
 }
 
 pub fn why(asked: &Asked<'_>, arguments: &WhyArguments) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::why(asked.evidence, &arguments.subject)?)
+    show_answer(asked, &ops::why(&open(asked)?, &arguments.subject)?)
 }
 
 pub fn session(asked: &Asked<'_>, arguments: &SessionArguments) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::session(asked.evidence, &arguments.subject)?)
+    show_answer(asked, &ops::session(&open(asked)?, &arguments.subject)?)
 }
 
 pub fn timeline(asked: &Asked<'_>, arguments: &TimelineArguments) -> Result<Exit, Failure> {
     let period = Period { since: arguments.since, until: arguments.until };
     let options = TimelineOptions { period, limit: arguments.limit as usize };
-    show_answer(asked, &ops::timeline(asked.evidence, &arguments.subject, options)?)
+    show_answer(asked, &ops::timeline(&open(asked)?, &arguments.subject, options)?)
 }
 
 pub fn show(asked: &Asked<'_>, arguments: &ShowArguments) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::show(asked.evidence, &arguments.event)?)
+    show_answer(asked, &ops::show(&open(asked)?, &arguments.event)?)
 }
 
 pub fn sources(asked: &Asked<'_>) -> Result<Exit, Failure> {
-    show_answer(asked, &ops::sources(asked.evidence)?)
+    show_answer(asked, &ops::sources(&open(asked)?)?)
+}
+
+/// Opens the evidence that is asked.
+pub(super) fn open(asked: &Asked<'_>) -> Result<OpenEvidence, Failure> {
+    Ok(OpenEvidence::open(asked.evidence).map_err(QuestionError::from)?)
 }
 
 /// Prints an answer and ends as its verdict says.
@@ -137,8 +142,8 @@ pub(super) fn show_answer(asked: &Asked<'_>, answer: &Answer) -> Result<Exit, Fa
     Ok(Exit::of(&answer.body.verdict))
 }
 
-impl From<ops::QuestionError> for Failure {
-    fn from(error: ops::QuestionError) -> Self {
+impl From<QuestionError> for Failure {
+    fn from(error: QuestionError) -> Self {
         let hint = error.hint();
         Self::unusable(error, hint)
     }

@@ -1,6 +1,7 @@
 //! `ascribe time-questions`, for benches: asks many questions in one process and says how long each took.
 //!
-//! Each question opens the evidence anew, as the command of its name does; what that prints is left out.
+//! The evidence is opened once, before the clock starts; each question reads anew what it rests on. What the command of its
+//! name prints is left out.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use super::Asked;
 use super::messages::{Exit, Failure, print};
-use crate::ops::{self, QuestionError};
+use super::questions::open;
+use crate::ops::{self, OpenEvidence, QuestionError};
 
 /// Arguments of `time-questions`.
 #[derive(Debug, Args)]
@@ -40,10 +42,12 @@ pub fn time_questions(asked: &Asked<'_>, arguments: &TimingArguments) -> Result<
     let path = &arguments.questions;
     let list = std::fs::read_to_string(path)
         .map_err(|source| Failure::unusable(TimingError::Read { path: path.clone(), source }, HINT))?;
+    let evidence = open(asked)?;
     for line in list.lines() {
+        evidence.forget();
         let (verb, subject) = line.split_once(' ').unwrap_or((line, ""));
         let start = Instant::now();
-        let answer = answer(asked, verb, subject)
+        let answer = answer(&evidence, verb, subject)
             .ok_or_else(|| Failure::unusable(TimingError::Verb { verb: verb.to_owned() }, HINT))?;
         let seconds = start.elapsed().as_secs_f64();
         // A question without an answer took its time too.
@@ -57,12 +61,12 @@ pub fn time_questions(asked: &Asked<'_>, arguments: &TimingArguments) -> Result<
 }
 
 /// `None` where there is no question of that name.
-fn answer(asked: &Asked<'_>, verb: &str, subject: &str) -> Option<Result<Answer, QuestionError>> {
+fn answer(evidence: &OpenEvidence, verb: &str, subject: &str) -> Option<Result<Answer, QuestionError>> {
     match verb {
-        "who" => Some(ops::who(asked.evidence, subject)),
-        "lifecycle" => Some(ops::lifecycle(asked.evidence, subject)),
-        "timeline" => Some(ops::timeline(asked.evidence, subject, TimelineOptions::default())),
-        "show" => Some(ops::show(asked.evidence, subject)),
+        "who" => Some(ops::who(evidence, subject)),
+        "lifecycle" => Some(ops::lifecycle(evidence, subject)),
+        "timeline" => Some(ops::timeline(evidence, subject, TimelineOptions::default())),
+        "show" => Some(ops::show(evidence, subject)),
         _ => None,
     }
 }

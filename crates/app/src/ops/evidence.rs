@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
-    Evidence, EvidenceError, Losses, Page, Period, Silence, Tally, TimePage, Wanted, is_on_sets,
+    Alike, Evidence, EvidenceError, Losses, Page, Period, READ_ALL_MAX, Silence, Sketch, Tally, TimePage,
+    Wanted, alike_among, by_kind, entries_to_read, is_by, is_on_sets,
 };
 use ascribe_ledger::index::IndexPaths;
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
-    Basis, Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary,
+    Acting, Basis, Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary,
     TimeSpan, Timestamp,
 };
-use ascribe_store::{ON_SET, Store};
+use ascribe_store::{Act, Near, ON_SET, Store};
 
 use super::config::{ConfigReadError, frozen_clocks};
 use super::keys::{KeysError, finish_rotation};
@@ -34,6 +35,9 @@ const PARSED_MAX: usize = 65_536;
 const READ_AHEAD_MIN: usize = 16;
 /// Threads that read entries ahead, at most.
 const READ_AHEAD_THREADS_MAX: usize = 8;
+
+/// Entries whose rows stand elsewhere than they were looked for that are read instead: looking through all rows takes longer.
+pub(super) const SOUGHT_MAX: usize = 64;
 
 /// Key kind of the readable names that the store lists beside the keys of events.
 const NAME_KIND: &str = "name";
@@ -202,6 +206,55 @@ impl OpenEvidence {
         read
     }
 
+    /// The events at `leaves` that list the wanted key, each once, by time and then id; undated ones last.
+    fn listing(&self, leaves: &[u64], wanted: &Wanted) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        self.read_ahead(leaves)?;
+        let mut events = BTreeMap::new();
+        for leaf in leaves {
+            for event in self.events_at(*leaf)? {
+                if wanted.is_in(&event) {
+                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
+                }
+            }
+        }
+        Ok(events.into_values().collect())
+    }
+
+    /// What the store knows of the events at `leaves`, most of which list the wanted key.
+    fn sketches(&self, leaves: &[u64], wanted: &Wanted) -> Result<Vec<Sketch>, EvidenceError> {
+        let mut acts = Vec::new();
+        if wanted.roles == [Role::Actor] {
+            // The identity's own key, under which its rows stand, may be another than the one that is asked about.
+            let first = self.listing(&leaves[..leaves.len().min(1)], wanted)?;
+            let actors = first.iter().map(|event| event.actor.uid.value.clone()).collect();
+            acts = self.store.acts(leaves, Some(&Near { actors })).map_err(failed)?;
+        }
+        let found: BTreeSet<u64> = acts.iter().map(|act| act.leaf).collect();
+        let missed: Vec<u64> = leaves.iter().copied().filter(|leaf| !found.contains(leaf)).collect();
+        let sketch = |act: Act| Sketch { entry: act.leaf, acting: act.acting, time: act.time };
+        let mut sketches: Vec<Sketch> = acts.into_iter().map(sketch).collect();
+        if missed.len() <= SOUGHT_MAX {
+            for event in self.listing(&missed, wanted)? {
+                let entry = self.leaf_of(event.id).unwrap_or(u64::MAX);
+                sketches.push(Sketch { entry, acting: Acting::of(&event), time: event.time.at });
+            }
+        } else {
+            sketches.extend(self.store.acts(&missed, None).map_err(failed)?.into_iter().map(sketch));
+        }
+        Ok(sketches)
+    }
+
+    /// The events of an entry that was read before.
+    pub(super) fn read_before(&self, leaf: u64) -> Option<Vec<Arc<Event>>> {
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).by_leaf.get(&leaf).cloned()
+    }
+
+    /// Forgets what was read: the next question reads for itself.
+    pub fn forget(&self) {
+        *self.parsed.lock().unwrap_or_else(PoisonError::into_inner) = Parsed::default();
+        *self.looked_up.lock().unwrap_or_else(PoisonError::into_inner) = LookedUp::default();
+    }
+
     /// Leaf of the first sighting of an event that was read before.
     pub fn leaf_of(&self, event: EventId) -> Option<u64> {
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner).leaves.get(&event).copied()
@@ -227,16 +280,8 @@ impl Evidence for OpenEvidence {
             looked_up.values.insert(key.value.clone());
         });
         let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
-        self.read_ahead(&found.leaves)?;
-        let mut events = BTreeMap::new();
+        let events = self.listing(&found.leaves, &Wanted { key: key.clone(), roles: roles.to_vec() })?;
         let read = found.leaves.len() as u64;
-        for leaf in found.leaves {
-            for event in self.events_at(leaf)? {
-                if event.keys.iter().any(|listed| roles.contains(&listed.role) && key.names(listed)) {
-                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
-                }
-            }
-        }
         // One entry may hold several events: only where some entries were left out does the index count for them.
         let mut total = events.len() as u64;
         if found.total > read {
@@ -244,7 +289,7 @@ impl Evidence for OpenEvidence {
                 total = total.max(self.tally(key, *role)?.count);
             }
         }
-        Ok(Page { events: events.into_values().collect(), total })
+        Ok(Page { events, total })
     }
 
     fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError> {
@@ -261,19 +306,45 @@ impl Evidence for OpenEvidence {
         }
         let found = leaves.len();
         leaves.truncate(limit);
-        self.read_ahead(&leaves)?;
-        let wanted = Wanted { key: key.clone(), roles: vec![role] };
-        let mut events = BTreeMap::new();
-        for leaf in &leaves {
-            for event in self.events_at(*leaf)? {
-                if wanted.is_in(&event) && is_on_sets(&event) {
-                    events.insert((event.time.at.is_none(), event.time.at, event.id), event);
-                }
-            }
-        }
+        let mut events = self.listing(&leaves, &Wanted { key: key.clone(), roles: vec![role] })?;
+        events.retain(|event| is_on_sets(event));
         // One entry may hold several events: only where some entries were left out does the index count for them.
         let total = if found > leaves.len() { found } else { events.len() } as u64;
-        Ok(Page { events: events.into_values().collect(), total })
+        Ok(Page { events, total })
+    }
+
+    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(key.value.clone());
+        });
+        let leaves = self.store.leaves(key, &[role], None, usize::MAX).map_err(failed)?.leaves;
+        let wanted = Wanted { key: key.clone(), roles: vec![role] };
+        if leaves.len() <= READ_ALL_MAX.min(limit) {
+            let events = self.listing(&leaves, &wanted)?;
+            let placed = events.into_iter().map(|event| (self.leaf_of(event.id).unwrap_or(u64::MAX), event));
+            return Ok(alike_among(&placed.collect::<Vec<_>>(), limit));
+        }
+        let sketches = self.sketches(&leaves, &wanted)?;
+        let entries = entries_to_read(&sketches, limit);
+        let read = self.listing(&entries.iter().copied().collect::<Vec<_>>(), &wanted)?;
+        Ok(by_kind(&sketches, &entries, read))
+    }
+
+    fn apart_from(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Event>>, EvidenceError> {
+        self.note(|looked_up| {
+            looked_up.values.insert(key.value.clone());
+            looked_up.values.extend(apart.iter().map(|key| key.value.clone()));
+        });
+        let leaves = self.store.leaves_apart(key, roles, apart, limit).map_err(failed)?;
+        let mut events = self.listing(&leaves, &Wanted { key: key.clone(), roles: roles.to_vec() })?;
+        events.retain(|event| !is_by(event, apart));
+        Ok(events)
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ascribe_assess::{
-    Evidence, EvidenceError, Losses, Page, Period, Subject, Tally, TimePage, USES_MAX, Wanted,
+    Alike, Evidence, EvidenceError, Losses, Page, Period, Subject, Tally, TimePage, USES_MAX, Wanted,
 };
 use ascribe_bundle::{
     ANY_KIND, AnswerPart, AnswerPremises, BundleWriter, Check, CompletenessPart, Counted, Disclosure,
@@ -457,6 +457,23 @@ impl Evidence for Recording<'_> {
         let page = self.evidence.on_sets(key, role, limit)?;
         self.note(&page.events);
         Ok(page)
+    }
+
+    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        self.events(key, &[role], USES_MAX)?;
+        self.evidence.alike(key, role, limit)
+    }
+
+    fn apart_from(
+        &self,
+        key: &KeyRef,
+        roles: &[Role],
+        apart: &BTreeSet<KeyRef>,
+        limit: usize,
+    ) -> Result<Vec<std::sync::Arc<Event>>, EvidenceError> {
+        let events = self.evidence.apart_from(key, roles, apart, limit)?;
+        self.note(&events);
+        Ok(events)
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_assess::{EvidenceError, Period, TimePage, Wanted};
-use ascribe_model::{Event, EventId, Timestamp};
-use ascribe_store::LeafTimes;
+use ascribe_model::{Event, EventId, Role, Timestamp};
+use ascribe_store::{LeafTimes, Near};
 
 use super::OpenEvidence;
-use super::evidence::failed;
+use super::evidence::{SOUGHT_MAX, failed};
 
 /// A search for the first events of a period.
 pub(super) struct Pages<'p> {
@@ -21,14 +21,21 @@ pub(super) struct Pages<'p> {
     pub(super) limit: usize,
 }
 
+/// When the events of entries happened.
+struct Times {
+    known: BTreeMap<u64, LeafTimes>,
+    /// Entries all of whose events that are wanted have a time behind the page.
+    later: Vec<u64>,
+}
+
 /// Events by time and id.
 type ByTime = BTreeMap<(Timestamp, EventId), Arc<Event>>;
 
 impl Pages<'_> {
     /// The first page.
     pub(super) fn first(&self) -> Result<TimePage, EvidenceError> {
-        let leaves = self.leaves()?;
-        let times = self.evidence.store.times(&leaves, self.span()).map_err(failed)?;
+        let leaves = self.leaves(self.span())?;
+        let Times { known: times, later } = self.times(&leaves)?;
         let mut dated = ByTime::new();
         let mut undated: BTreeMap<EventId, Arc<Event>> = BTreeMap::new();
         let mut page = TimePage { is_exact: true, ..TimePage::default() };
@@ -52,22 +59,78 @@ impl Pages<'_> {
                 page.undated_total += known.undated;
             }
         }
-        page.total += dated.len() as u64;
+        page.total += dated.len() as u64 + later.len() as u64;
+        // Which of them are behind the end of the period is not known.
+        let are_counted = self.period.until.is_none() && self.evidence.store.has_single_events(&later);
+        page.is_exact &= later.is_empty() || are_counted;
         page.undated_total += undated.len() as u64;
         page.dated = dated.into_values().take(self.limit).collect();
         page.undated = undated.into_values().take(self.limit).collect();
         Ok(page)
     }
 
-    /// Entries that list a wanted key, in order.
-    fn leaves(&self) -> Result<Vec<u64>, EvidenceError> {
-        let span = self.span();
+    /// Entries that list a wanted key, in order, less those of which the index tells that they are outside of `span`.
+    fn leaves(&self, span: Option<(Timestamp, Timestamp)>) -> Result<Vec<u64>, EvidenceError> {
         let mut leaves = BTreeSet::new();
         for wanted in self.wanted {
             let found = self.evidence.store.leaves(&wanted.key, &wanted.roles, span, usize::MAX);
             leaves.extend(found.map_err(failed)?.leaves);
         }
         Ok(leaves.into_iter().collect())
+    }
+
+    /// When the events of each entry happened that may be in the page: of those that were read before as they say, of
+    /// others as the store says.
+    fn times(&self, leaves: &[u64]) -> Result<Times, EvidenceError> {
+        let mut known = BTreeMap::new();
+        let mut open = Vec::new();
+        for leaf in leaves {
+            match self.evidence.read_before(*leaf) {
+                Some(events) => {
+                    known.insert(*leaf, events.iter().map(|event| event.time.at).collect());
+                }
+                None => open.push(*leaf),
+            }
+        }
+        let (store, span) = (&self.evidence.store, self.span());
+        known.extend(store.times(&open, span, Some(&self.near())).map_err(failed)?);
+        open.retain(|leaf| !known.contains_key(leaf));
+        let mut later = Vec::new();
+        if open.len() > SOUGHT_MAX
+            && let Some(full) = self.full_at(&known)
+        {
+            let since = self.period.since.unwrap_or(Timestamp::MIN);
+            let sooner: BTreeSet<u64> = self.leaves(Some((since, full)))?.into_iter().collect();
+            (open, later) = open.into_iter().partition(|leaf| sooner.contains(leaf));
+        }
+        if open.len() > SOUGHT_MAX {
+            known.extend(store.times(&open, span, None).map_err(failed)?);
+        } else {
+            self.evidence.read_ahead(&open)?;
+            for leaf in open {
+                let events = self.evidence.events_at(leaf)?;
+                known.insert(leaf, events.iter().map(|event| event.time.at).collect());
+            }
+        }
+        Ok(Times { known, later })
+    }
+
+    /// A moment by which the page is full, whatever else happened; `None` where that cannot be told.
+    fn full_at(&self, known: &BTreeMap<u64, LeafTimes>) -> Option<Timestamp> {
+        // Each of these entries has at least one event that is wanted, and it is in the period.
+        let within = known.values().filter_map(|times| {
+            let (first, last) = times.first.zip(times.last)?;
+            (times.undated == 0 && self.period.holds(first) && self.period.holds(last)).then_some(last)
+        });
+        let mut lasts: Vec<Timestamp> = within.collect();
+        lasts.sort_unstable();
+        lasts.get(self.limit.checked_sub(1)?).copied()
+    }
+
+    /// Where in the store most of what is wanted stands: under the identities that are wanted as the one who acted.
+    fn near(&self) -> Near {
+        let acting = self.wanted.iter().filter(|wanted| wanted.roles.contains(&Role::Actor));
+        Near { actors: acting.map(|wanted| wanted.key.value.clone()).collect() }
     }
 
     /// The period with both its ends; none where it bounds nothing.

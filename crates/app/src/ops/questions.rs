@@ -1,7 +1,6 @@
-//! The questions. Each opens the evidence, reasons over it, and returns one answer.
+//! The questions. Each reasons over evidence that is open, and returns one answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use ascribe_assess::{Direction, Evidence, EvidenceError, TimelineOptions};
@@ -21,7 +20,6 @@ use super::standing::Standing;
 use super::streams::{StreamReadError, all_silences, last_records, source_of, stream_at};
 use super::subject::{Resolved, Sought, resolve};
 use crate::pulse::PulseSettings;
-use crate::workspace::Workspace;
 
 /// A question cannot be answered at all. What the evidence does not decide is an answer, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -71,80 +69,82 @@ pub enum QuestionError {
 }
 
 /// Which identity held a credential or acted in an event.
-pub fn who(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("who", Some(subject)), Sought::Identity, |evidence, subject, question| {
+pub fn who(evidence: &OpenEvidence, subject: &str) -> Result<Answer, QuestionError> {
+    ask(evidence, question("who", Some(subject)), Sought::Identity, |evidence, subject, question| {
         ascribe_assess::who(evidence, subject, question)
     })
 }
 
 /// Back to who started it, or forward to all that came of it.
-pub fn chain(root: &Path, subject: &str, direction: Direction) -> Result<Answer, QuestionError> {
+pub fn chain(evidence: &OpenEvidence, subject: &str, direction: Direction) -> Result<Answer, QuestionError> {
     let mut asked = question("chain", Some(subject));
     if direction == Direction::Forward {
         asked.options.insert("direction".to_owned(), "forward".to_owned());
     }
-    ask(root, asked, Sought::Credential, |evidence, subject, question| {
+    ask(evidence, asked, Sought::Credential, |evidence, subject, question| {
         ascribe_assess::chain(evidence, subject, direction, question)
     })
 }
 
 /// When a credential was issued, changed and ended, and whether it was used after its end.
-pub fn lifecycle(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("lifecycle", Some(subject)), Sought::Credential, |evidence, subject, question| {
+pub fn lifecycle(evidence: &OpenEvidence, subject: &str) -> Result<Answer, QuestionError> {
+    ask(evidence, question("lifecycle", Some(subject)), Sought::Credential, |evidence, subject, question| {
         ascribe_assess::lifecycle(evidence, subject, question)
     })
 }
 
 /// The bounded use of one credential, and how good the evidence of it is.
-pub fn session(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("session", Some(subject)), Sought::Credential, |evidence, subject, question| {
+pub fn session(evidence: &OpenEvidence, subject: &str) -> Result<Answer, QuestionError> {
+    ask(evidence, question("session", Some(subject)), Sought::Credential, |evidence, subject, question| {
         ascribe_assess::session(evidence, subject, question)
     })
 }
 
 /// Who asked, who approved, and which rule was in force.
-pub fn why(root: &Path, subject: &str) -> Result<Answer, QuestionError> {
-    ask(root, question("why", Some(subject)), Sought::Credential, |evidence, subject, question| {
+pub fn why(evidence: &OpenEvidence, subject: &str) -> Result<Answer, QuestionError> {
+    ask(evidence, question("why", Some(subject)), Sought::Credential, |evidence, subject, question| {
         ascribe_assess::why(evidence, subject, question)
     })
 }
 
 /// What an identity, a credential and what came of it did, in one order across all streams.
-pub fn timeline(root: &Path, subject: &str, options: TimelineOptions) -> Result<Answer, QuestionError> {
+pub fn timeline(
+    evidence: &OpenEvidence,
+    subject: &str,
+    options: TimelineOptions,
+) -> Result<Answer, QuestionError> {
     let mut asked = question("timeline", Some(subject));
     let moments = [("since", options.period.since), ("until", options.period.until)];
     for (name, moment) in moments {
         asked.options.extend(moment.map(|moment| (name.to_owned(), moment.to_string())));
     }
     asked.options.insert("limit".to_owned(), options.limit.to_string());
-    ask(root, asked, Sought::Identity, |evidence, subject, question| {
+    ask(evidence, asked, Sought::Identity, |evidence, subject, question| {
         ascribe_assess::timeline(evidence, subject, options, question)
     })
 }
 
 /// One event with its record and its proof.
-pub fn show(root: &Path, text: &str) -> Result<Answer, QuestionError> {
-    let evidence = OpenEvidence::open(root)?;
+pub fn show(evidence: &OpenEvidence, text: &str) -> Result<Answer, QuestionError> {
     let asked = question("show", Some(text));
-    let event = match shown_event(&evidence, text)? {
+    let event = match shown_event(evidence, text)? {
         Ok(event) => event,
-        Err(suggestions) => return Ok(finished(&evidence, nothing(&evidence, asked, suggestions))),
+        Err(suggestions) => return Ok(finished(evidence, nothing(evidence, asked, suggestions))),
     };
-    let (leaf, is_stored) = first_leaf(&evidence, &event)?;
+    let (leaf, is_stored) = first_leaf(evidence, &event)?;
     let sightings =
         u64::from(is_stored) + evidence.store.deliveries(event.id).map_err(QuestionError::Store)?;
     let entry = evidence.reader.proven_entry(leaf)?;
-    let body = shown(&evidence, asked, &event, entry.kept()?, sightings);
-    let mut answer = finished(&evidence, body);
+    let body = shown(evidence, asked, &event, entry.kept()?, sightings);
+    let mut answer = finished(evidence, body);
     for found in &mut answer.proof.evidence {
-        prove(&evidence, found)?;
+        prove(evidence, found)?;
     }
     Ok(answer)
 }
 
 /// Streams, records, time spans and rejects.
-pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
-    let evidence = OpenEvidence::open(root)?;
+pub fn sources(evidence: &OpenEvidence) -> Result<Answer, QuestionError> {
     let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
     let mut detail =
         SourcesDetail { streams: Vec::new(), rejects: Vec::new(), objects: 0, objects_unfinished: 0 };
@@ -185,9 +185,8 @@ pub fn sources(root: &Path) -> Result<Answer, QuestionError> {
         scope,
         details: Details::Sources(Box::new(detail)),
     };
-    let mut answer = finished(&evidence, body);
-    answer.proof.streams =
-        stream_pulses(&evidence, &Workspace::open(root).map_err(OpenError::from)?.settings().pulse)?;
+    let mut answer = finished(evidence, body);
+    answer.proof.streams = stream_pulses(evidence, &evidence.workspace.settings().pulse)?;
     Ok(answer)
 }
 
@@ -214,23 +213,21 @@ impl QuestionError {
 }
 
 fn ask(
-    root: &Path,
+    evidence: &OpenEvidence,
     question: Question,
     sought: Sought,
     reason: impl FnOnce(&dyn Evidence, &ascribe_assess::Subject, Question) -> Result<Body, EvidenceError>,
 ) -> Result<Answer, QuestionError> {
-    let evidence = OpenEvidence::open(root)?;
     let text = question.subject.clone().unwrap_or_default();
-    let body = match resolve(&evidence, &text, sought)? {
+    let body = match resolve(evidence, &text, sought)? {
         Resolved::Subject(subject) => {
-            reason(&evidence, &subject, question).map_err(QuestionError::Evidence)?
+            reason(evidence, &subject, question).map_err(QuestionError::Evidence)?
         }
-        Resolved::Nothing(suggestions) => nothing(&evidence, question, suggestions),
+        Resolved::Nothing(suggestions) => nothing(evidence, question, suggestions),
     };
-    let workspace = Workspace::open(root).map_err(OpenError::from)?;
-    let asserted = asserted(&workspace, &evidence, &body.details)?;
-    let mut answer = Answer { asserted, ..finished(&evidence, body) };
-    locate_entries(&evidence, &mut answer)?;
+    let asserted = asserted(&evidence.workspace, evidence, &body.details)?;
+    let mut answer = Answer { asserted, ..finished(evidence, body) };
+    locate_entries(evidence, &mut answer)?;
     Ok(answer)
 }
 

@@ -10,7 +10,7 @@ use crate::Evidence;
 use crate::evidence::EvidenceError;
 use crate::kinds::{is_collective, is_lasting};
 
-/// Events of one name that are compared.
+/// Entries of one name that are compared, beside those in which the identity itself acts.
 const COMPARED_MAX: usize = 256;
 /// Names of one identity whose look-alikes are looked for.
 const NAMES_MAX: usize = 8;
@@ -69,7 +69,7 @@ fn of_same_name(
     known: &Known<'_>,
 ) -> Result<BTreeMap<KeyRef, Vec<EventId>>, EvidenceError> {
     let mut others: BTreeMap<KeyRef, Vec<EventId>> = BTreeMap::new();
-    for event in evidence.events(name, &NAMING, COMPARED_MAX)?.events {
+    for event in evidence.apart_from(name, &NAMING, known.anchors, COMPARED_MAX)? {
         for (identity, role) in identities_in(&event) {
             if !keys_naming(&event, identity, role).any(|key| name.names(key)) {
                 continue;

@@ -20,11 +20,12 @@ pub(crate) use keys::{anchor_of, identities_in, keys_naming, lasting};
 
 use self::look_alikes::{Known, look_alikes};
 use crate::Evidence;
+use crate::alike::Alike;
 use crate::evidence::EvidenceError;
 use crate::kinds::{is_credential, is_lasting};
 use crate::naming::counted;
 
-/// Events of one identifier that are read for its names where it is the identity that is asked about.
+/// Entries of one identifier and role that are read for its names where it is the identity that is asked about.
 const READ_MAX: usize = 512;
 /// Events that are read where it is shown beside what is asked about.
 const READ_BESIDE_MAX: usize = 32;
@@ -68,16 +69,6 @@ pub(crate) enum Depth {
     Beside,
 }
 
-impl Depth {
-    /// Most events of one identifier and role to be read.
-    fn read_max(self) -> usize {
-        match self {
-            Self::Whole | Self::Names => READ_MAX,
-            Self::Beside => READ_BESIDE_MAX,
-        }
-    }
-}
-
 /// The identity of `anchor` under all its names; none where no event that was read names one.
 pub(crate) fn identity_of(
     evidence: &dyn Evidence,
@@ -106,6 +97,7 @@ pub(crate) fn identity_of(
         credentials: gathered.credentials(),
         events: gathered.acted,
         unread: gathered.unread,
+        unlike: gathered.unlike,
     }))
 }
 
@@ -122,8 +114,12 @@ struct Gathered {
     described: BTreeMap<(Reverse, EventId), Identity>,
     /// Events in which it acted and that were read.
     read: BTreeMap<EventId, Arc<Event>>,
+    /// Events in which it acted, of those kinds of which not all were read.
+    counted: Vec<Alike>,
     acted: u64,
     unread: u64,
+    /// Unread events of kinds none of which was read.
+    unlike: u64,
 }
 
 /// How little an event tells of an identity: whether it does not act there, and whether its kind is not told.
@@ -139,22 +135,37 @@ impl Gathered {
     ) -> Result<Vec<KeyRef>, EvidenceError> {
         let mut others = Vec::new();
         for role in [Role::Actor, Role::Behalf, Role::Subject] {
-            let page = evidence.events(anchor, &[role], depth.read_max())?;
-            let read = page.events.len() as u64;
-            match (role, depth) {
-                // What was not read is no evidence of an answer that is about something else.
-                (Role::Actor, Depth::Beside) => self.acted += read,
-                (Role::Actor, Depth::Whole | Depth::Names) => {
-                    self.acted += page.total;
-                    self.unread += page.total - read;
+            let events = match depth {
+                Depth::Beside => {
+                    let events = evidence.events(anchor, &[role], READ_BESIDE_MAX)?.events;
+                    // What was not read is no evidence of an answer that is about something else.
+                    self.acted += if role == Role::Actor { events.len() as u64 } else { 0 };
+                    events
                 }
-                _ => {}
-            }
-            for event in page.events {
+                Depth::Whole | Depth::Names => {
+                    let kinds = evidence.alike(anchor, role, READ_MAX)?;
+                    self.count(&kinds, role);
+                    kinds.into_iter().flat_map(|alike| alike.read).collect()
+                }
+            };
+            for event in events {
                 others.extend(self.take(&event, anchor, role));
             }
         }
         Ok(others)
+    }
+
+    /// Counts events by kind, where it acted in them.
+    fn count(&mut self, kinds: &[Alike], role: Role) {
+        for alike in kinds.iter().filter(|_| role == Role::Actor) {
+            let unread = alike.count - alike.read.len() as u64;
+            self.acted += alike.count;
+            self.unread += unread;
+            self.unlike += if alike.read.is_empty() { unread } else { 0 };
+            if unread > 0 && !alike.read.is_empty() {
+                self.counted.push(alike.clone());
+            }
+        }
     }
 
     fn take(&mut self, event: &Arc<Event>, anchor: &KeyRef, role: Role) -> Vec<KeyRef> {
@@ -246,6 +257,13 @@ impl Gathered {
                 known.span = widened(known.span, event);
             }
         }
+        for alike in &self.counted {
+            let with = alike.acting.credential.as_ref();
+            if let Some(known) = with.and_then(|with| uses.get_mut(&with.uid)) {
+                known.events += alike.count - alike.read.len() as u64;
+                known.span = [known.span, alike.span].into_iter().flatten().reduce(both);
+            }
+        }
         let mut uses: Vec<CredentialUse> = uses.into_values().collect();
         uses.sort_by_key(|used| {
             (used.span.is_none(), used.span.map(|span| span.first), used.credential.clone())
@@ -272,18 +290,19 @@ impl Gathered {
         if identity.kind != IdentityKind::User {
             return said;
         }
-        let factors = self.count(|event| {
+        let factors = self.how_many(|event| {
             event.authorities.iter().any(|authority| authority.kind == AuthorityKind::MultiFactor)
         });
-        let consoles = self.count(|event| {
+        let consoles = self.how_many(|event| {
             event.credential.as_ref().is_some_and(|used| used.class == CredentialClass::Console)
         });
         let mut signs = Vec::new();
+        let least = if self.unread > 0 { "at least " } else { "" };
         if factors > 0 {
-            signs.push(format!("{} with a second factor", counted(factors, "event")));
+            signs.push(format!("{least}{} with a second factor", counted(factors, "event")));
         }
         if consoles > 0 {
-            signs.push(format!("{} in a browser session", counted(consoles, "event")));
+            signs.push(format!("{least}{} in a browser session", counted(consoles, "event")));
         }
         if signs.is_empty() {
             format!("{said}; nothing says whether a person or a program holds the account")
@@ -292,7 +311,7 @@ impl Gathered {
         }
     }
 
-    fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
+    fn how_many(&self, is: impl Fn(&Event) -> bool) -> usize {
         self.read.values().filter(|event| is(event)).count()
     }
 }
@@ -310,8 +329,10 @@ fn named(
 
 fn widened(span: Option<TimeSpan>, event: &Event) -> Option<TimeSpan> {
     let Some(at) = event.time.at else { return span };
-    Some(span.map_or(TimeSpan { first: at, last: at }, |span| TimeSpan {
-        first: span.first.min(at),
-        last: span.last.max(at),
-    }))
+    let moment = TimeSpan { first: at, last: at };
+    Some(span.map_or(moment, |span| both(span, moment)))
+}
+
+fn both(one: TimeSpan, other: TimeSpan) -> TimeSpan {
+    TimeSpan { first: one.first.min(other.first), last: one.last.max(other.last) }
 }

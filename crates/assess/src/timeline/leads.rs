@@ -86,13 +86,13 @@ impl Leads {
             leads.follow(evidence, &start(uid))?;
         }
         let left = credentials.len().saturating_sub(FOLLOWED_MAX);
-        if left > 0 || detail.unread > 0 {
-            let unread = usize::try_from(detail.unread).unwrap_or(usize::MAX);
+        if left > 0 || detail.unlike > 0 {
+            let unlike = usize::try_from(detail.unlike).unwrap_or(usize::MAX);
             leads.unfollowed.push(Gap {
                 missing: format!(
                     "what came of {} and of those that {} show which were not read",
                     counted(left, "further credential"),
-                    counted(unread, "event")
+                    counted(unlike, "event")
                 ),
                 settled_by: "`ascribe timeline` of each credential".to_owned(),
             });

@@ -23,6 +23,9 @@ pub struct IdentityDetail {
     pub events: u64,
     /// How many of them were not read for names and credentials.
     pub unread: u64,
+    /// How many of those act otherwise than any that was read: under another name, or with another credential.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unlike: u64,
 }
 
 /// A name of an identity.
@@ -59,9 +62,14 @@ pub struct LookAlike {
 pub struct CredentialUse {
     /// The credential.
     pub credential: KeyRef,
-    /// Events in which the identity used it, of those that were read.
+    /// Events in which the identity used it: those that were read, and those that the store says are like one of them.
     pub events: u64,
     /// First and last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<TimeSpan>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }

@@ -339,9 +339,11 @@ fn read_footer(bytes: &[u8]) -> Result<Footer, Malformed> {
     for _ in 0..parts.number()? {
         scopes.push(parts.text()?.to_owned());
     }
-    let mut blocks: Vec<Block> = Vec::new();
+    let number = parts.length()?;
+    // Each takes seven bytes or more: what the footer claims is no reason to take memory for others.
+    let mut blocks: Vec<Block> = Vec::with_capacity(number.min(parts.left() / 7));
     let mut offset = 0;
-    for _ in 0..parts.number()? {
+    for _ in 0..number {
         let shared = parts.length()?;
         let before = blocks.last().map_or(&[][..], |block| &block.separator);
         let before =
