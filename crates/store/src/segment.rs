@@ -219,7 +219,7 @@ impl SegmentBuilder {
         }
         // Latest first: a repeat mostly follows soon. An id is in one segment only, so the order decides nothing.
         for segment in self.stored.iter().rev().filter(|segment| segment.range().end <= self.first) {
-            // Equal ids mean equal content, so equal times.
+            // Equal ids mean equal content, so equal times, or nearly so.
             if segment.summary.events.may_hold(time)
                 && let Some(leaf) = segment.ids()?.find(&id)?
             {

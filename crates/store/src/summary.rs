@@ -84,6 +84,10 @@ pub struct StreamSummary {
     pub events: EventTotals,
 }
 
+/// How far apart the moments of copies may be that several devices write of one event: they have one id, because each has
+/// the moment at which its device wrote it. Devices are written one after the other while the request waits.
+const COPIED_WITHIN_NS: i64 = 60 * 1_000_000_000;
+
 /// How many events, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,11 +214,14 @@ impl EventTotals {
         self.last = self.last.max(other.last);
     }
 
-    /// Whether an event at `time` may be among those counted.
+    /// Whether an event at `time`, or a copy of it, may be among those counted.
     pub(crate) fn may_hold(&self, time: Option<Timestamp>) -> bool {
         match (time, self.first, self.last) {
             (None, ..) => self.undated > 0,
-            (Some(time), Some(first), Some(last)) => first <= time && time <= last,
+            (Some(time), Some(first), Some(last)) => {
+                let from = first.plus_nanoseconds(-COPIED_WITHIN_NS);
+                from <= time && time <= last.plus_nanoseconds(COPIED_WITHIN_NS)
+            }
             (Some(_), ..) => false,
         }
     }

@@ -207,6 +207,31 @@ fn a_unit_is_the_same_however_it_came_about() {
     assert_eq!(files[0], files[1]);
 }
 
+/// Events a second apart; the last and the first of the first range come again in the second, with moments of their own, as
+/// devices that each write a copy have them.
+fn copied(number: u64) -> Vec<Event> {
+    let (of, second) = match number {
+        65 => (64, 65),
+        66 => (0, -1),
+        number => (number, number.cast_signed()),
+    };
+    let mut event = generated::event(of);
+    event.time.at = Some(Timestamp::from_nanoseconds(1_772_000_000_000_000_000 + second * 1_000_000_000));
+    vec![event]
+}
+
+#[test]
+fn a_copy_with_a_moment_of_its_own_is_no_second_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(folder.path(), RANGE, copied);
+    fold(&mut store, RANGE + 10 * SPARSE, RANGE, copied);
+    let totals = store.summaries().fold((0, 0), |(count, repeats), summary| {
+        (count + summary.events.count, repeats + summary.events.repeats)
+    });
+    assert_eq!(totals, (73, 2));
+    assert_eq!(store.event(generated::event(64).id).unwrap(), Some(64 * SPARSE));
+}
+
 /// The first event of each record that has any.
 fn one_each(number: u64) -> Vec<Event> {
     of_four_days(number).into_iter().take(1).collect()

@@ -33,6 +33,9 @@ pub struct Options {
 /// Records in each object: small, so that there are many borders to be killed at.
 const EVENTS_PER_OBJECT: u64 = 500;
 
+/// Runs that nobody kills.
+const UNDISTURBED: usize = 5;
+
 /// Why a trial did not hold, or could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
@@ -125,13 +128,7 @@ pub fn run(
     deliveries::write(order, &deliveries)?;
     let program = Program { ascribe: &ascribe, deliveries: &deliveries };
 
-    let undisturbed = tempfile::tempdir_in(scratch.path()).map_err(KillError::Scratch)?;
-    let evidence = undisturbed.path().join("evidence");
-    program.init(&evidence)?;
-    let start = Instant::now();
-    program.ingest(&evidence)?;
-    let length = start.elapsed();
-    let expected = program.whole(&evidence)?;
+    let (length, expected) = program.undisturbed(scratch.path())?;
     writeln!(talk, "undisturbed: {length:?}, {expected:?}").map_err(KillError::Write)?;
 
     let mut random = Random::new(options.seed);
@@ -234,6 +231,22 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
+    /// How long an ingest takes that nobody kills, and what it comes to. The shortest of some counts, so that few kills
+    /// fall behind the end: the first meets caches that are cold.
+    fn undisturbed(&self, scratch: &Path) -> Result<(Duration, Whole), KillError> {
+        let mut shortest = None;
+        for _ in 0..UNDISTURBED {
+            let folder = tempfile::tempdir_in(scratch).map_err(KillError::Scratch)?;
+            let evidence = folder.path().join("evidence");
+            self.init(&evidence)?;
+            let start = Instant::now();
+            self.ingest(&evidence)?;
+            let ran = (start.elapsed(), self.whole(&evidence)?);
+            shortest = shortest.filter(|(length, _)| *length <= ran.0).or(Some(ran));
+        }
+        Ok(shortest.unwrap_or((Duration::ZERO, Whole { records: 0, events: 0, repeats: 0 })))
+    }
+
     fn init(&self, evidence: &Path) -> Result<(), KillError> {
         answer(self.command(evidence, &["init"]).arg(evidence), "init").map(|_| ())
     }

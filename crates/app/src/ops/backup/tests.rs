@@ -76,3 +76,57 @@ fn a_crash_at_any_step_leaves_a_whole_backup() {
     let to = folder.path().join("restored");
     assert_eq!(restore(&dest, &to).unwrap().anchor, RestoredAnchor::Restored);
 }
+
+#[test]
+fn a_backup_during_an_ingest_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("evidence");
+    init(&root, "example.com/ledger").unwrap();
+    take_in(&root, "vault");
+    let taking = std::thread::spawn({
+        let root = root.clone();
+        move || ["AWSLogs", "kubernetes", "github"].into_iter().for_each(|name| take_in(&root, name))
+    });
+    let mut sizes = Vec::new();
+    // The last one begins behind the ingests.
+    for turn in 0.. {
+        let is_last = taking.is_finished();
+        let (dest, to) =
+            (folder.path().join(format!("backup-{turn}")), folder.path().join(format!("restored-{turn}")));
+        backup(&root, &dest, Keys::Included, &Disk::default()).unwrap();
+        whole(&dest);
+        sizes.push(restore(&dest, &to).unwrap().entries);
+        if is_last {
+            break;
+        }
+    }
+    taking.join().unwrap();
+    assert!(sizes.is_sorted(), "{sizes:?}");
+    let whole_ledger = restore(&folder.path().join(format!("backup-{}", sizes.len() - 1)), &folder.path().join("again"));
+    assert_eq!(Some(&whole_ledger.unwrap().entries), sizes.last());
+}
+
+#[test]
+fn what_a_broken_off_restore_left_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, dest) = (folder.path().join("evidence"), folder.path().join("backup"));
+    init(&root, "example.com/ledger").unwrap();
+    take_in(&root, "vault");
+    backup(&root, &dest, Keys::Included, &Disk::default()).unwrap();
+    let manifest = Manifest::read(&dest.join(MANIFEST)).unwrap().unwrap();
+    let to = folder.path().join("restored");
+    let left = folder.path().join("restored.restoring");
+    // Killed behind any of its files: those before are there, the last perhaps cut off.
+    for count in 0..=manifest.files.len() {
+        for (name, file) in manifest.files.iter().take(count) {
+            let path = left.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut bytes = fs::read(dest.join(DATA).join(&file.sha256)).unwrap();
+            bytes.truncate(bytes.len() / 2);
+            fs::write(path, bytes).unwrap();
+        }
+        assert_eq!(restore(&dest, &to).unwrap().anchor, RestoredAnchor::Restored, "{count} files");
+        assert!(!left.exists());
+        fs::remove_dir_all(&to).unwrap();
+    }
+}
