@@ -24,7 +24,8 @@ fn one(detail: &IdentityDetail) -> String {
         line(&detail.kind_because, 200)
     );
     let rows = detail.names.iter().map(name_row).collect();
-    out.push_str(&aligned(&Rows { header: vec!["name", "kind", "events", "because"], rows }));
+    let shown_by = if detail.unread > 0 { "events read" } else { "events" };
+    out.push_str(&aligned(&Rows { header: vec!["name", "kind", shown_by, "because"], rows }));
     if !detail.credentials.is_empty() {
         let shown = detail.credentials.iter().take(CREDENTIALS_MAX);
         let rows = shown.map(|used| {

@@ -40,7 +40,7 @@ pub struct IdentityName {
     pub lasting: bool,
     /// Why it is this identity's.
     pub because: String,
-    /// Events that show it.
+    /// Events that show it, of those that were read.
     pub events: u64,
     /// Some of them, sorted.
     pub evidence: Vec<EventId>,

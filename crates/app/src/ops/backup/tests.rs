@@ -102,11 +102,13 @@ fn a_backup_during_an_ingest_is_whole() {
     }
     taking.join().unwrap();
     assert!(sizes.is_sorted(), "{sizes:?}");
-    let whole_ledger = restore(&folder.path().join(format!("backup-{}", sizes.len() - 1)), &folder.path().join("again"));
+    let whole_ledger =
+        restore(&folder.path().join(format!("backup-{}", sizes.len() - 1)), &folder.path().join("again"));
     assert_eq!(Some(&whole_ledger.unwrap().entries), sizes.last());
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "what a broken-off run left need not be durable")]
 fn what_a_broken_off_restore_left_is_in_nobodys_way() {
     let folder = tempfile::tempdir().unwrap();
     let (root, dest) = (folder.path().join("evidence"), folder.path().join("backup"));
