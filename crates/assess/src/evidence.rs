@@ -110,13 +110,13 @@ pub trait Evidence {
     /// When the evidence cannot be read.
     fn on_sets(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Page, EvidenceError>;
 
-    /// Events that list `key`, which names an identity, in `role`: those together that are alike in who acted and with
-    /// what, in the order of their first entries. Of many that are alike some are read ([`crate::entries_to_read`]), at
+    /// Events that list `key` as the one who acted: those together that are alike in who acted and with what, in the order
+    /// of their first entries. Of many that are alike some are read ([`crate::entries_to_read`]), at
     /// most `limit` entries in all, and the others counted.
     ///
     /// # Errors
     /// When the evidence cannot be read.
-    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError>;
+    fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError>;
 
     /// Up to `limit` events that list `key` in one of `roles`, and none of `apart` as the one who acted.
     ///
@@ -240,8 +240,8 @@ impl Evidence for Recorded {
         Ok(Page { events, total })
     }
 
-    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
-        let events = self.events(key, &[role], usize::MAX)?.events;
+    fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        let events = self.events(key, &[Role::Actor], usize::MAX)?.events;
         Ok(alike_among(&(0..).zip(events).collect::<Vec<_>>(), limit))
     }
 

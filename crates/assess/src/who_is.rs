@@ -178,7 +178,7 @@ fn gaps_of(detail: &IdentityDetail) -> Vec<Gap> {
                 )
             } else {
                 format!(
-                    "names that only unread events show: {} were not read, each with the actor and credential of one that was",
+                    "names and further credentials that only unread events show: {} were not read, each with the actor and the credential of one that was",
                     detail.unread
                 )
             },

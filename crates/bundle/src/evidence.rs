@@ -104,8 +104,8 @@ impl Evidence for BundledEvidence {
         Ok(self.listing(key, &[role], &is_on_sets, limit))
     }
 
-    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
-        let events = self.listing(key, &[role], &|_| true, usize::MAX).events;
+    fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        let events = self.listing(key, &[Role::Actor], &|_| true, usize::MAX).events;
         let placed: Vec<_> = events.into_iter().map(|event| (self.leaf_of(event.id), event)).collect();
         Ok(alike_among(&placed, limit))
     }

@@ -220,15 +220,12 @@ impl OpenEvidence {
         Ok(events.into_values().collect())
     }
 
-    /// What the store knows of the events at `leaves`, most of which list the wanted key.
+    /// What the store knows of the events at `leaves`, most of which list the wanted key as the one who acted.
     fn sketches(&self, leaves: &[u64], wanted: &Wanted) -> Result<Vec<Sketch>, EvidenceError> {
-        let mut acts = Vec::new();
-        if wanted.roles == [Role::Actor] {
-            // The identity's own key, under which its rows stand, may be another than the one that is asked about.
-            let first = self.listing(&leaves[..leaves.len().min(1)], wanted)?;
-            let actors = first.iter().map(|event| event.actor.uid.value.clone()).collect();
-            acts = self.store.acts(leaves, Some(&Near { actors })).map_err(failed)?;
-        }
+        // The identity's own key, under which its rows stand, may be another than the one that is asked about.
+        let first = self.listing(&leaves[..leaves.len().min(1)], wanted)?;
+        let actors = first.iter().map(|event| event.actor.uid.value.clone()).collect();
+        let acts = self.store.acts(leaves, Some(&Near { actors })).map_err(failed)?;
         let found: BTreeSet<u64> = acts.iter().map(|act| act.leaf).collect();
         let missed: Vec<u64> = leaves.iter().copied().filter(|leaf| !found.contains(leaf)).collect();
         let sketch = |act: Act| Sketch { entry: act.leaf, acting: act.acting, time: act.time };
@@ -313,12 +310,12 @@ impl Evidence for OpenEvidence {
         Ok(Page { events, total })
     }
 
-    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+    fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
         self.note(|looked_up| {
             looked_up.values.insert(key.value.clone());
         });
-        let leaves = self.store.leaves(key, &[role], None, usize::MAX).map_err(failed)?.leaves;
-        let wanted = Wanted { key: key.clone(), roles: vec![role] };
+        let leaves = self.store.leaves(key, &[Role::Actor], None, usize::MAX).map_err(failed)?.leaves;
+        let wanted = Wanted { key: key.clone(), roles: vec![Role::Actor] };
         if leaves.len() <= READ_ALL_MAX.min(limit) {
             let events = self.listing(&leaves, &wanted)?;
             let placed = events.into_iter().map(|event| (self.leaf_of(event.id).unwrap_or(u64::MAX), event));

@@ -459,9 +459,9 @@ impl Evidence for Recording<'_> {
         Ok(page)
     }
 
-    fn alike(&self, key: &KeyRef, role: Role, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
-        self.events(key, &[role], USES_MAX)?;
-        self.evidence.alike(key, role, limit)
+    fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError> {
+        self.events(key, &[Role::Actor], USES_MAX)?;
+        self.evidence.alike(key, limit)
     }
 
     fn apart_from(

@@ -135,18 +135,20 @@ impl Gathered {
     ) -> Result<Vec<KeyRef>, EvidenceError> {
         let mut others = Vec::new();
         for role in [Role::Actor, Role::Behalf, Role::Subject] {
-            let events = match depth {
-                Depth::Beside => {
+            let events = match (depth, role) {
+                (Depth::Beside, _) => {
                     let events = evidence.events(anchor, &[role], READ_BESIDE_MAX)?.events;
                     // What was not read is no evidence of an answer that is about something else.
                     self.acted += if role == Role::Actor { events.len() as u64 } else { 0 };
                     events
                 }
-                Depth::Whole | Depth::Names => {
-                    let kinds = evidence.alike(anchor, role, READ_MAX)?;
-                    self.count(&kinds, role);
+                (Depth::Whole | Depth::Names, Role::Actor) => {
+                    let kinds = evidence.alike(anchor, READ_MAX)?;
+                    self.count(&kinds);
                     kinds.into_iter().flat_map(|alike| alike.read).collect()
                 }
+                // Who acted says nothing of whom it was for.
+                (Depth::Whole | Depth::Names, _) => evidence.events(anchor, &[role], READ_MAX)?.events,
             };
             for event in events {
                 others.extend(self.take(&event, anchor, role));
@@ -155,9 +157,9 @@ impl Gathered {
         Ok(others)
     }
 
-    /// Counts events by kind, where it acted in them.
-    fn count(&mut self, kinds: &[Alike], role: Role) {
-        for alike in kinds.iter().filter(|_| role == Role::Actor) {
+    /// Counts the events in which it acted.
+    fn count(&mut self, kinds: &[Alike]) {
+        for alike in kinds {
             let unread = alike.count - alike.read.len() as u64;
             self.acted += alike.count;
             self.unread += unread;
