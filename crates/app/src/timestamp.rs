@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use crate::hexadecimal::hexadecimal;
 use ascribe_bundle::timestamp::der::Oid;
 use ascribe_bundle::timestamp::{Certificate, Token, TokenRefused, oid, require_imprint};
 use ascribe_model::Timestamp;
@@ -138,7 +139,7 @@ pub fn check_response(response: &[u8], expected: &Expected<'_>) -> Result<Checke
         return Err(StampRefused::Usage);
     }
     check_signature(&token, certificate, expected.roots)?;
-    let serial = info.serial.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let serial = hexadecimal(info.serial);
     Ok(Checked { time: info.time, serial, policy: info.policy.to_string() })
 }
 

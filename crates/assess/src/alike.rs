@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ascribe_model::{Acting, Event, TimeSpan, Timestamp};
+use ascribe_model::{Act, Acting, Event, TimeSpan};
 
 use crate::evidence::sort_by_time;
 
@@ -23,17 +23,6 @@ pub struct Alike {
     pub span: Option<TimeSpan>,
 }
 
-/// What is known of an event before it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sketch {
-    /// The entry that holds it: entries are read whole, in the order of their numbers.
-    pub entry: u64,
-    /// Who acted, and with what.
-    pub acting: Acting,
-    /// When it happened, as the record says.
-    pub time: Option<Timestamp>,
-}
-
 /// Events of one kind.
 #[derive(Default)]
 struct Kind {
@@ -45,12 +34,12 @@ struct Kind {
 /// The entries to read: all where they are few; else the first of each kind, all of a kind that names no credential
 /// (what it authenticated with is told by each record anew), and the last of each kind while they are few. The first of
 /// each kind go before the rest, and no more than `limit` in all.
-pub fn entries_to_read(sketches: &[Sketch], limit: usize) -> BTreeSet<u64> {
-    let all: BTreeSet<u64> = sketches.iter().map(|sketch| sketch.entry).collect();
+pub fn entries_to_read(acts: &[Act], limit: usize) -> BTreeSet<u64> {
+    let all: BTreeSet<u64> = acts.iter().map(|act| act.leaf).collect();
     if all.len() <= READ_ALL_MAX.min(limit) {
         return all;
     }
-    let kinds = kinds_of(sketches);
+    let kinds = kinds_of(acts);
     let firsts: BTreeSet<u64> = kinds.values().filter_map(|kind| kind.entries.first().copied()).collect();
     let bare = kinds.iter().filter(|(acting, _)| acting.credential.is_none());
     let bare: BTreeSet<u64> = bare.flat_map(|(_, kind)| kind.entries.iter().copied()).collect();
@@ -67,9 +56,9 @@ pub fn entries_to_read(sketches: &[Sketch], limit: usize) -> BTreeSet<u64> {
 }
 
 /// Events by kind, in the order of their first entries. `read` are the events of `entries`, which were read, that list what
-/// is looked for: where a sketch is of another event of its record, that makes no kind.
+/// is looked for: where an act is of another event of its record, that makes no kind.
 pub fn by_kind(
-    sketches: &[Sketch],
+    acts: &[Act],
     entries: &BTreeSet<u64>,
     read: impl IntoIterator<Item = Arc<Event>>,
 ) -> Vec<Alike> {
@@ -78,7 +67,7 @@ pub fn by_kind(
         events.entry(Acting::of(&event)).or_default().push(event);
     }
     let mut kinds: Vec<(u64, Alike)> = Vec::new();
-    for (acting, kind) in kinds_of(sketches) {
+    for (acting, kind) in kinds_of(acts) {
         let mut read = events.remove(&acting).unwrap_or_default();
         sort_by_time(&mut read);
         let first = kind.entries.first().copied().unwrap_or_default();
@@ -92,15 +81,15 @@ pub fn by_kind(
     kinds.into_iter().map(|(_, alike)| alike).collect()
 }
 
-fn kinds_of(sketches: &[Sketch]) -> BTreeMap<Acting, Kind> {
+fn kinds_of(acts: &[Act]) -> BTreeMap<Acting, Kind> {
     let mut kinds: BTreeMap<Acting, Kind> = BTreeMap::new();
-    for sketch in sketches {
-        let kind = kinds.entry(sketch.acting.clone()).or_default();
+    for act in acts {
+        let kind = kinds.entry(act.acting.clone()).or_default();
         kind.count += 1;
-        kind.entries.insert(sketch.entry);
-        if let Some(at) = sketch.time {
-            let span = kind.span.unwrap_or(TimeSpan { first: at, last: at });
-            kind.span = Some(TimeSpan { first: span.first.min(at), last: span.last.max(at) });
+        kind.entries.insert(act.leaf);
+        if let Some(at) = act.time {
+            let moment = TimeSpan::at(at);
+            kind.span = Some(kind.span.map_or(moment, |span| span.joined(moment)));
         }
     }
     kinds
@@ -108,23 +97,20 @@ fn kinds_of(sketches: &[Sketch]) -> BTreeMap<Acting, Kind> {
 
 /// Events by kind where all of them are at hand: what reading some of their entries would give.
 pub fn alike_among(events: &[(u64, Arc<Event>)], limit: usize) -> Vec<Alike> {
-    let sketches: Vec<Sketch> = events
-        .iter()
-        .map(|(entry, event)| Sketch { entry: *entry, acting: Acting::of(event), time: event.time.at })
-        .collect();
-    let entries = entries_to_read(&sketches, limit);
+    let acts: Vec<Act> = events.iter().map(|(leaf, event)| Act::of(*leaf, event)).collect();
+    let entries = entries_to_read(&acts, limit);
     let read = events.iter().filter(|(entry, _)| entries.contains(entry)).map(|(_, event)| Arc::clone(event));
-    by_kind(&sketches, &entries, read)
+    by_kind(&acts, &entries, read)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ascribe_model::{ActingCredential, KeyKind, KeyRef};
+    use ascribe_model::{ActingCredential, KeyKind, KeyRef, Timestamp};
     use proptest::prelude::*;
 
-    /// An event at `entry` with the credential of that number; 0 names none.
-    fn sketch(entry: u64, credential: u8) -> Sketch {
+    /// An event at `leaf` with the credential of that number; 0 names none.
+    fn act(leaf: u64, credential: u8) -> Act {
         let uid = KeyRef {
             kind: KeyKind::new("aws.access_key"),
             scope: String::new(),
@@ -139,27 +125,27 @@ mod tests {
             actor_name: None,
             credential: (credential > 0).then(|| ActingCredential { uid, class: "temporary".to_owned() }),
         };
-        Sketch { entry, acting, time: Some(Timestamp::from_nanoseconds(entry.cast_signed())) }
+        Act { leaf, time: Some(Timestamp::from_nanoseconds(leaf.cast_signed())), acting }
     }
 
-    fn read(sketches: &[Sketch], limit: usize) -> Vec<u64> {
-        entries_to_read(sketches, limit).into_iter().collect()
+    fn read(acts: &[Act], limit: usize) -> Vec<u64> {
+        entries_to_read(acts, limit).into_iter().collect()
     }
 
     #[test]
     fn few_are_read_whole_and_of_many_each_kind() {
-        let few: Vec<Sketch> = (0..32).map(|entry| sketch(entry, 1)).collect();
+        let few: Vec<Act> = (0..32).map(|entry| act(entry, 1)).collect();
         assert_eq!(read(&few, 512), (0..32).collect::<Vec<_>>());
-        let many: Vec<Sketch> = (0..1_000).map(|entry| sketch(entry, 1 + (entry / 500) as u8)).collect();
+        let many: Vec<Act> = (0..1_000).map(|entry| act(entry, 1 + (entry / 500) as u8)).collect();
         assert_eq!(read(&many, 512), [0, 499, 500, 999]);
-        let kinds: Vec<Sketch> = (0..200).map(|entry| sketch(entry, 1 + (entry % 40) as u8)).collect();
+        let kinds: Vec<Act> = (0..200).map(|entry| act(entry, 1 + (entry % 40) as u8)).collect();
         assert_eq!(read(&kinds, 512), (0..40).collect::<Vec<_>>(), "no room for the last of each");
         assert_eq!(read(&kinds, 10), (0..10).collect::<Vec<_>>());
     }
 
     #[test]
     fn what_names_no_credential_is_read_up_to_the_limit() {
-        let bare: Vec<Sketch> = (0..100).map(|entry| sketch(entry, u8::from(entry == 50))).collect();
+        let bare: Vec<Act> = (0..100).map(|entry| act(entry, u8::from(entry == 50))).collect();
         assert_eq!(read(&bare, 512).len(), 100);
         let some = read(&bare, 60);
         assert_eq!(some.len(), 60);
@@ -171,18 +157,18 @@ mod tests {
         fn every_kind_is_read_where_there_is_room_and_every_event_is_counted(
             credentials in proptest::collection::vec(0..30_u8, 0..300),
         ) {
-            let sketches: Vec<Sketch> =
-                (0..).zip(&credentials).map(|(entry, credential)| sketch(entry, *credential)).collect();
-            let entries = entries_to_read(&sketches, 512);
+            let acts: Vec<Act> =
+                (0..).zip(&credentials).map(|(entry, credential)| act(entry, *credential)).collect();
+            let entries = entries_to_read(&acts, 512);
             let of = |kind: &Alike| kind.acting.clone();
-            let kinds = by_kind(&sketches, &BTreeSet::new(), []);
-            prop_assert_eq!(kinds.iter().map(|kind| kind.count).sum::<u64>(), sketches.len() as u64);
+            let kinds = by_kind(&acts, &BTreeSet::new(), []);
+            prop_assert_eq!(kinds.iter().map(|kind| kind.count).sum::<u64>(), acts.len() as u64);
             for kind in &kinds {
-                let mut own = sketches.iter().filter(|sketch| sketch.acting == of(kind));
-                prop_assert!(own.any(|sketch| entries.contains(&sketch.entry)));
+                let mut own = acts.iter().filter(|act| act.acting == of(kind));
+                prop_assert!(own.any(|act| entries.contains(&act.leaf)));
             }
             // Entries that were read, and hold nothing of what is looked for, make no kind.
-            prop_assert!(by_kind(&sketches, &entries, []).is_empty());
+            prop_assert!(by_kind(&acts, &entries, []).is_empty());
         }
     }
 }

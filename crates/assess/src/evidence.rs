@@ -387,12 +387,7 @@ impl Tally {
     /// The two counts together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        let span = match (self.span, other.span) {
-            (Some(left), Some(right)) => {
-                Some(TimeSpan { first: left.first.min(right.first), last: left.last.max(right.last) })
-            }
-            (span, None) | (None, span) => span,
-        };
+        let span = [self.span, other.span].into_iter().flatten().reduce(TimeSpan::joined);
         Self { count: self.count + other.count, span }
     }
 }

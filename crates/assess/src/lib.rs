@@ -27,7 +27,7 @@ mod who;
 mod who_is;
 mod why;
 
-pub use alike::{Alike, READ_ALL_MAX, Sketch, alike_among, by_kind, entries_to_read};
+pub use alike::{Alike, READ_ALL_MAX, alike_among, by_kind, entries_to_read};
 pub use chain::{Direction, chain};
 pub use evidence::{
     Evidence, EvidenceError, Losses, Page, Period, Recorded, Silence, Tally, TimePage, Wanted, hinting_in,

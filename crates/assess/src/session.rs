@@ -166,10 +166,8 @@ fn resources(uses: &[Arc<Event>]) -> (Vec<ResourceUse>, u64) {
         row.resource = target;
         *count_of(row, event) += 1;
         if let Some(at) = event.time.at {
-            row.span = Some(row.span.map_or(TimeSpan { first: at, last: at }, |span| TimeSpan {
-                first: span.first.min(at),
-                last: span.last.max(at),
-            }));
+            let moment = TimeSpan::at(at);
+            row.span = Some(row.span.map_or(moment, |span| span.joined(moment)));
         }
         if row.evidence.len() < CITED_MAX {
             row.evidence.push(event.id);

@@ -197,8 +197,7 @@ fn gaps_of(detail: &IdentityDetail) -> Vec<Gap> {
 fn holder_of(evidence: &dyn Evidence, detail: &IdentityDetail) -> Result<Holder, EvidenceError> {
     let tally = evidence.tally(&detail.identity.uid, Role::Actor)?;
     let seen = detail.credentials.iter().filter_map(|used| used.span);
-    let span = seen
-        .reduce(|one, other| TimeSpan { first: one.first.min(other.first), last: one.last.max(other.last) });
+    let span = seen.reduce(TimeSpan::joined);
     Ok(Holder {
         identity: detail.identity.clone(),
         binding: "acted as".to_owned(),

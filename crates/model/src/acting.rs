@@ -1,6 +1,6 @@
 //! Who acted in an event and with what, as far as a row of the store tells.
 
-use crate::{Event, KeyRef};
+use crate::{Event, KeyRef, Timestamp};
 
 /// Who acted in an event, and with what. Where it is equal, events are alike in what they tell of an identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,17 @@ pub struct Acting {
     pub credential: Option<ActingCredential>,
 }
 
+/// Who acted in one event of an entry, and when: what is known of it before the entry is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Act {
+    /// Leaf of the entry that holds it. Entries are read whole.
+    pub leaf: u64,
+    /// When it happened, as the record says.
+    pub time: Option<Timestamp>,
+    /// Who acted, and with what.
+    pub acting: Acting,
+}
+
 /// What it acted with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ActingCredential {
@@ -28,6 +39,13 @@ pub struct ActingCredential {
     pub uid: KeyRef,
     /// What sort of secret it is, as it is written.
     pub class: String,
+}
+
+impl Act {
+    /// What the row of an event at `leaf` would say.
+    pub fn of(leaf: u64, event: &Event) -> Self {
+        Self { leaf, time: event.time.at, acting: Acting::of(event) }
+    }
 }
 
 impl Acting {

@@ -169,6 +169,20 @@ pub struct TimeSpan {
     pub last: Timestamp,
 }
 
+impl TimeSpan {
+    /// A moment.
+    #[must_use]
+    pub fn at(moment: Timestamp) -> Self {
+        Self { first: moment, last: moment }
+    }
+
+    /// The shortest span that holds both.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
 /// The rows of an answer, by question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,7 +20,7 @@ mod skew;
 mod time;
 
 pub use access::{AccessAsked, AccessBy, AccessEnd, AccessOutcome, AccessRecord, AccessUser};
-pub use acting::{Acting, ActingCredential};
+pub use acting::{Act, Acting, ActingCredential};
 pub use answer::{
     AddressUse, Answer, Asserted, AssertedIdentity, AssertedNetwork, AuthorityUse, Basis, BlindKind,
     BlindSpot, Body, ChainDetail, ChainHop, Claim, CredentialUse, Details, Element, ElementKind,

@@ -6,7 +6,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray};
-use ascribe_model::{Acting, ActingCredential, KeyKind, KeyRef, Timestamp};
+use ascribe_model::{Act, Acting, ActingCredential, KeyKind, KeyRef, Timestamp};
 
 use crate::Store;
 use crate::error::ReadError;
@@ -26,17 +26,6 @@ const COLUMNS: [&str; 11] = [
     "credential",
     "credential_class",
 ];
-
-/// Who acted in one event of a leaf, and when.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Act {
-    /// The leaf.
-    pub leaf: u64,
-    /// When it happened, as the record says.
-    pub time: Option<Timestamp>,
-    /// Who acted, and with what.
-    pub acting: Acting,
-}
 
 impl Store {
     /// Who acted in the events at `leaves`, which are in order, as far as they were first seen there; by leaf. With `near`,

@@ -37,7 +37,6 @@ mod times;
 mod withheld;
 mod words;
 
-pub use acts::Act;
 pub use audit::{Audit, Flaw, FlawKind, audit};
 pub use cell::Column;
 pub use compact::{Compaction, Unfit};

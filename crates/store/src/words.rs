@@ -50,6 +50,7 @@ pub(crate) const fn trust(trust: Trust) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ascribe_model::{CredentialClass, IdentityKind};
     use serde::Serialize;
 
     /// The name under which the event format writes `value`.
@@ -59,9 +60,18 @@ mod tests {
 
     #[test]
     fn columns_use_the_words_of_the_event_format() {
-        use {AuthorityKind as A, Form as F, TimeBasis as T};
+        use {AuthorityKind as A, CredentialClass as C, Form as F, IdentityKind as I, TimeBasis as T};
         for basis in [T::Stated, T::Renamed, T::ZoneImplied, T::Missing, T::Unreadable] {
             check(time_basis(basis), basis);
+        }
+        for kind in [I::Human, I::ServiceAccount, I::Role, I::User, I::Workload, I::CiJob, I::AiAgent] {
+            check(kind.word(), kind);
+        }
+        for kind in [I::Node, I::Platform, I::Anonymous, I::Unknown] {
+            check(kind.word(), kind);
+        }
+        for class in [C::LongLived, C::Temporary, C::Certificate, C::Console, C::Unknown] {
+            check(class.word(), class);
         }
         for kind in [A::Policy, A::SessionPolicy, A::OrganizationPolicy, A::Role, A::Binding, A::Approval] {
             check(authority_kind(kind), kind);

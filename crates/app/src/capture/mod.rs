@@ -10,6 +10,7 @@ mod sealed_file;
 use std::io;
 use std::path::Path;
 
+use crate::hexadecimal::hexadecimal;
 use ascribe_ledger::commit_sealed;
 use ascribe_model::ConfigEntry;
 use ascribe_sources::capture::{Action, CapturedRecord, Keyring, Sealed};
@@ -168,6 +169,5 @@ pub fn key_path(root: &Path, of: KeyUse) -> std::path::PathBuf {
 
 /// `sha256:` and the digest of bytes.
 pub fn digest_text(bytes: &[u8]) -> String {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    format!("sha256:{}", digest.map(|byte| format!("{byte:02x}")).concat())
+    format!("sha256:{}", hexadecimal(&Sha256::digest(bytes)))
 }

@@ -18,6 +18,7 @@ use ascribe_model::EventId;
 use ascribe_sources::capture::{Sealed, WithheldField};
 
 use super::key::{DoesNotOpen, DoesNotSeal, NONCE_BYTES, SecretKey};
+use crate::hexadecimal::hexadecimal;
 
 pub(super) const FILE_MAGIC: &[u8; 8] = b"ASCSEAL1";
 pub(super) const CHUNK_MAGIC: &[u8; 4] = b"ASSC";
@@ -228,7 +229,7 @@ pub fn count_sealed(folder: &Path, key_id: &str) -> io::Result<u64> {
     let mut count = 0;
     for (_, path) in files(folder)? {
         let Some(mut file) = SealedFile::open(&path)? else { continue };
-        if file.key_id.map(|byte| format!("{byte:02x}")).concat() != key_id {
+        if hexadecimal(&file.key_id) != key_id {
             continue;
         }
         while let Some(chunk) = file.next_chunk()? {

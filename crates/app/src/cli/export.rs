@@ -9,6 +9,7 @@ use super::escape::line;
 use super::messages::{Exit, Failure, print};
 use super::upkeep::form;
 use super::{Asked, questions};
+use crate::hexadecimal::hexadecimal;
 use crate::ops::{self, AnswerAsked, ExportError, ExportRequest, Exported, IfNone, Overwrite};
 
 /// Arguments of `export`.
@@ -72,7 +73,7 @@ pub fn export(asked: &Asked<'_>, arguments: &ExportArguments) -> Result<Exit, Fa
     let names: Vec<String> = exported.names.iter().map(ToString::to_string).collect();
     let counts = &exported.report.counts;
     let kinds: Vec<String> = counts.entries.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let seal: String = exported.seal.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let seal = hexadecimal(&exported.seal);
     let mut rows = vec![
         ("bundle", file.clone()),
         ("bytes", exported.bytes.to_string()),

@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
-    Alike, Evidence, EvidenceError, Losses, Page, Period, READ_ALL_MAX, Silence, Sketch, Tally, TimePage,
-    Wanted, alike_among, by_kind, entries_to_read, is_by, is_on_sets,
+    Alike, Evidence, EvidenceError, Losses, Page, Period, READ_ALL_MAX, Silence, Tally, TimePage, Wanted,
+    alike_among, by_kind, entries_to_read, is_by, is_on_sets,
 };
 use ascribe_ledger::index::IndexPaths;
 use ascribe_ledger::{Ledger, Reader};
 use ascribe_model::{
-    Acting, Basis, Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary,
+    Act, Basis, Event, EventId, KeyKind, KeyRef, RejectTally, Role, Scope, Skew, SourceRef, StreamSummary,
     TimeSpan, Timestamp,
 };
-use ascribe_store::{Act, Near, ON_SET, Store};
+use ascribe_store::{Near, ON_SET, Store};
 
 use super::config::{ConfigReadError, frozen_clocks};
 use super::keys::{KeysError, finish_rotation};
@@ -221,24 +221,21 @@ impl OpenEvidence {
     }
 
     /// What the store knows of the events at `leaves`, most of which list the wanted key as the one who acted.
-    fn sketches(&self, leaves: &[u64], wanted: &Wanted) -> Result<Vec<Sketch>, EvidenceError> {
+    fn acts(&self, leaves: &[u64], wanted: &Wanted) -> Result<Vec<Act>, EvidenceError> {
         // The identity's own key, under which its rows stand, may be another than the one that is asked about.
         let first = self.listing(&leaves[..leaves.len().min(1)], wanted)?;
         let actors = first.iter().map(|event| event.actor.uid.value.clone()).collect();
-        let acts = self.store.acts(leaves, Some(&Near { actors })).map_err(failed)?;
+        let mut acts = self.store.acts(leaves, Some(&Near { actors })).map_err(failed)?;
         let found: BTreeSet<u64> = acts.iter().map(|act| act.leaf).collect();
         let missed: Vec<u64> = leaves.iter().copied().filter(|leaf| !found.contains(leaf)).collect();
-        let sketch = |act: Act| Sketch { entry: act.leaf, acting: act.acting, time: act.time };
-        let mut sketches: Vec<Sketch> = acts.into_iter().map(sketch).collect();
         if missed.len() <= SOUGHT_MAX {
             for event in self.listing(&missed, wanted)? {
-                let entry = self.leaf_of(event.id).unwrap_or(u64::MAX);
-                sketches.push(Sketch { entry, acting: Acting::of(&event), time: event.time.at });
+                acts.push(Act::of(self.leaf_of(event.id).unwrap_or(u64::MAX), &event));
             }
         } else {
-            sketches.extend(self.store.acts(&missed, None).map_err(failed)?.into_iter().map(sketch));
+            acts.extend(self.store.acts(&missed, None).map_err(failed)?);
         }
-        Ok(sketches)
+        Ok(acts)
     }
 
     /// The events of an entry that was read before.
@@ -321,10 +318,10 @@ impl Evidence for OpenEvidence {
             let placed = events.into_iter().map(|event| (self.leaf_of(event.id).unwrap_or(u64::MAX), event));
             return Ok(alike_among(&placed.collect::<Vec<_>>(), limit));
         }
-        let sketches = self.sketches(&leaves, &wanted)?;
-        let entries = entries_to_read(&sketches, limit);
+        let acts = self.acts(&leaves, &wanted)?;
+        let entries = entries_to_read(&acts, limit);
         let read = self.listing(&entries.iter().copied().collect::<Vec<_>>(), &wanted)?;
-        Ok(by_kind(&sketches, &entries, read))
+        Ok(by_kind(&acts, &entries, read))
     }
 
     fn apart_from(

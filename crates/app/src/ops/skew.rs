@@ -7,10 +7,11 @@ use ascribe_assess::{Evidence, EvidenceError, is_credential};
 use ascribe_ledger::Kind;
 use ascribe_model::{ConfigEntry, Role, SkewFact, Timestamp};
 
-use super::configured::{ConfiguredError, record_settings};
+use super::configured::{ConfiguredError, open_recording};
 use super::evidence::{OpenError, OpenEvidence};
-use super::writing::{WriteFailure, Writing};
+use super::writing::WriteFailure;
 use crate::clock;
+use crate::workspace::Workspace;
 
 /// Records of one credential's issue and of its first uses elsewhere that are read.
 const RECORDS_MAX: usize = 64;
@@ -90,8 +91,7 @@ fn estimated(evidence: &OpenEvidence) -> Result<Vec<SkewFact>, SkewError> {
 /// Appends one entry with the facts. A crash before the checkpoint leaves an entry that the next opening signs for; a
 /// crash before the append leaves nothing.
 fn append(root: &Path, facts: &[SkewFact], now: Timestamp) -> Result<(), SkewError> {
-    let mut writing = Writing::open(root)?;
-    record_settings(&mut writing, now)?;
+    let mut writing = open_recording(Workspace::open(root).map_err(OpenError::from)?, now)?;
     let entry = ConfigEntry::Skew { version: VERSION.to_string(), facts: facts.to_vec() };
     writing.add(Kind::Config, &entry, now)?;
     writing.commit()?;

@@ -263,7 +263,7 @@ impl Gathered {
             let with = alike.acting.credential.as_ref();
             if let Some(known) = with.and_then(|with| uses.get_mut(&with.uid)) {
                 known.events += alike.count - alike.read.len() as u64;
-                known.span = [known.span, alike.span].into_iter().flatten().reduce(both);
+                known.span = [known.span, alike.span].into_iter().flatten().reduce(TimeSpan::joined);
             }
         }
         let mut uses: Vec<CredentialUse> = uses.into_values().collect();
@@ -330,11 +330,5 @@ fn named(
 }
 
 fn widened(span: Option<TimeSpan>, event: &Event) -> Option<TimeSpan> {
-    let Some(at) = event.time.at else { return span };
-    let moment = TimeSpan { first: at, last: at };
-    Some(span.map_or(moment, |span| both(span, moment)))
-}
-
-fn both(one: TimeSpan, other: TimeSpan) -> TimeSpan {
-    TimeSpan { first: one.first.min(other.first), last: one.last.max(other.last) }
+    [span, event.time.at.map(TimeSpan::at)].into_iter().flatten().reduce(TimeSpan::joined)
 }
