@@ -118,7 +118,8 @@ pub trait Evidence {
     /// When the evidence cannot be read.
     fn alike(&self, key: &KeyRef, limit: usize) -> Result<Vec<Alike>, EvidenceError>;
 
-    /// Up to `limit` events that list `key` in one of `roles`, and none of `apart` as the one who acted.
+    /// Events that list `key` in one of `roles`, less those that list what is in `apart`: of the first `limit` entries that
+    /// may hold any.
     ///
     /// # Errors
     /// When the evidence cannot be read.
@@ -126,7 +127,7 @@ pub trait Evidence {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError>;
 
@@ -249,11 +250,11 @@ impl Evidence for Recorded {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError> {
         let mut events = self.events(key, roles, usize::MAX)?.events;
-        events.retain(|event| !is_by(event, apart));
+        events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
         events.truncate(limit);
         Ok(events)
     }
@@ -327,11 +328,6 @@ impl TimePage {
         undated.truncate(limit);
         Self { dated, undated, total, is_exact: true, undated_total }
     }
-}
-
-/// Whether an event lists one of the keys as the one who acted.
-pub fn is_by(event: &Event, actors: &BTreeSet<KeyRef>) -> bool {
-    event.keys.iter().any(|listed| listed.role == Role::Actor && actors.contains(&listed.to_ref()))
 }
 
 /// Whether an event does something to credentials that it describes instead of naming one.

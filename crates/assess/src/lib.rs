@@ -31,7 +31,7 @@ pub use alike::{Alike, READ_ALL_MAX, alike_among, by_kind, entries_to_read};
 pub use chain::{Direction, chain};
 pub use evidence::{
     Evidence, EvidenceError, Losses, Page, Period, Recorded, Silence, Tally, TimePage, Wanted, hinting_in,
-    is_by, is_on_sets,
+    is_on_sets,
 };
 pub use identity::{identity_named, is_lasting_identifier};
 pub use joins::{End, JOINS, Join, Reach, Tie, Window};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
     Alike, Evidence, EvidenceError, Losses, Page, Period, Tally, TimePage, Wanted, alike_among, hinting_in,
-    is_by, is_on_sets,
+    is_on_sets,
 };
 use ascribe_model::{
     Event, EventId, KeyRef, Role, Scope, Skew, SourceRef, StreamSummary, TimeSpan, Timestamp,
@@ -114,10 +114,11 @@ impl Evidence for BundledEvidence {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError> {
-        Ok(self.listing(key, roles, &|event| !is_by(event, apart), limit).events)
+        let is_wanted = |event: &Event| !apart.iter().any(|wanted| wanted.is_in(event));
+        Ok(self.listing(key, roles, &is_wanted, limit).events)
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -71,8 +71,12 @@ pub(crate) fn perfect_root(hashes: &[Hash]) -> Option<Hash> {
         return None;
     }
     let mut row = hashes.to_vec();
-    while row.len() > 1 {
-        row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+    let mut width = row.len();
+    while width > 1 {
+        width /= 2;
+        for at in 0..width {
+            row[at] = node_hash(&row[2 * at], &row[2 * at + 1]);
+        }
     }
     row.first().copied()
 }

@@ -90,9 +90,10 @@ impl TileSource for TileFiles {
     type Error = FileError;
 
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, FileError> {
-        // A poisoned lock means that a reader panicked; the cache it left is still only a cache.
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(hashes) = recent.find(|key| *key == id) {
+        // A poisoned lock means that a reader panicked; the cache it left is still only a cache. Files are read without
+        // it, so that several threads can.
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hashes) = recent().find(|key| *key == id) {
             return Ok(hashes.to_vec());
         }
         let found =
@@ -100,7 +101,7 @@ impl TileSource for TileFiles {
         let mut hashes = decode_tile(&found.bytes, found.width)
             .map_err(|error| FileError::damage(&found.path, 0, FormatProblem::Tile(error)))?;
         hashes.truncate(id.width());
-        Ok(recent.keep(id, hashes, 1).to_vec())
+        Ok(recent().keep(id, hashes, 1).to_vec())
     }
 
     fn kept_node(&self, level: u32, index: u64) -> Option<Hash> {

@@ -152,8 +152,8 @@ impl Store {
         Ok(Leaves { leaves, total })
     }
 
-    /// Up to `limit` leaves at which `key` was seen in any of `roles`, less those at which one of `apart` acted. Where a
-    /// record may hold several events, its leaf is kept: the one who acted may have done so in another of them.
+    /// Up to `limit` leaves at which `key` was seen in any of `roles`, less those at which one of `apart` was, in one of its
+    /// own roles. Where a record may hold several events, its leaf is kept: it may have been seen in another of them.
     ///
     /// # Errors
     /// When an index cannot be read.
@@ -161,7 +161,7 @@ impl Store {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[(&KeyRef, &[Role])],
         limit: usize,
     ) -> Result<Vec<u64>, ReadError> {
         let mut leaves = Vec::new();
@@ -170,12 +170,14 @@ impl Store {
                 break;
             }
             let mut of_segment = leaves_in(segment, key, roles, None)?;
-            if segment.has_single_events() && !of_segment.is_empty() {
-                let mut theirs = BTreeSet::new();
-                for key in apart {
-                    theirs.extend(leaves_in(segment, key, &[Role::Actor], None)?);
+            if segment.has_single_events() {
+                for (key, roles) in apart {
+                    if of_segment.is_empty() {
+                        break;
+                    }
+                    let theirs = leaves_in(segment, key, roles, None)?;
+                    of_segment.retain(|leaf| theirs.binary_search(leaf).is_err());
                 }
-                of_segment.retain(|leaf| !theirs.contains(leaf));
             }
             leaves.extend(of_segment);
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ascribe_assess::skew::Frozen;
 use ascribe_assess::{
     Alike, Evidence, EvidenceError, Losses, Page, Period, READ_ALL_MAX, Silence, Tally, TimePage, Wanted,
-    alike_among, by_kind, entries_to_read, is_by, is_on_sets,
+    alike_among, by_kind, entries_to_read, is_on_sets,
 };
 use ascribe_ledger::index::IndexPaths;
 use ascribe_ledger::{Ledger, Reader};
@@ -328,16 +328,18 @@ impl Evidence for OpenEvidence {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError> {
         self.note(|looked_up| {
             looked_up.values.insert(key.value.clone());
-            looked_up.values.extend(apart.iter().map(|key| key.value.clone()));
+            looked_up.values.extend(apart.iter().map(|wanted| wanted.key.value.clone()));
         });
-        let leaves = self.store.leaves_apart(key, roles, apart, limit).map_err(failed)?;
+        let others: Vec<(&KeyRef, &[Role])> =
+            apart.iter().map(|wanted| (&wanted.key, wanted.roles.as_slice())).collect();
+        let leaves = self.store.leaves_apart(key, roles, &others, limit).map_err(failed)?;
         let mut events = self.listing(&leaves, &Wanted { key: key.clone(), roles: roles.to_vec() })?;
-        events.retain(|event| !is_by(event, apart));
+        events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
         Ok(events)
     }
 

@@ -468,7 +468,7 @@ impl Evidence for Recording<'_> {
         &self,
         key: &KeyRef,
         roles: &[Role],
-        apart: &BTreeSet<KeyRef>,
+        apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<std::sync::Arc<Event>>, EvidenceError> {
         let events = self.evidence.apart_from(key, roles, apart, limit)?;

@@ -269,11 +269,22 @@ fn identities_named(evidence: &OpenEvidence, found: &[Found]) -> Result<Vec<KeyR
     let roles = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
     let mut anchors = BTreeSet::new();
     for found in found {
-        let leaves =
-            evidence.store.leaves(&found.key, &roles, None, NAMES_MAX).map_err(QuestionError::Store)?;
-        for leaf in leaves.leaves {
+        let leaves = evidence.store.leaves(&found.key, &roles, None, NAMES_MAX);
+        let leaves = leaves.map_err(QuestionError::Store)?.leaves;
+        // What an issuer gives once means the same in each record: the first that names somebody by it tells.
+        let is_told_once = is_lasting_identifier(&found.key);
+        if !is_told_once {
+            evidence.read_ahead(&leaves).map_err(QuestionError::Evidence)?;
+        }
+        for leaf in leaves {
+            let mut named = BTreeSet::new();
             for event in evidence.events_at(leaf).map_err(QuestionError::Evidence)? {
-                anchors.extend(identity_named(&event, &found.key.value));
+                named.extend(identity_named(&event, &found.key.value));
+            }
+            let is_told = is_told_once && !named.is_empty();
+            anchors.extend(named);
+            if is_told {
+                break;
             }
         }
     }
@@ -289,6 +300,7 @@ fn credentials_used_by(evidence: &OpenEvidence, found: &[Found]) -> Result<Vec<K
     for found in found {
         let leaves =
             evidence.store.leaves(&found.key, &roles, None, NAMES_MAX).map_err(QuestionError::Store)?;
+        evidence.read_ahead(&leaves.leaves).map_err(QuestionError::Evidence)?;
         for leaf in leaves.leaves {
             let events = evidence.events_at(leaf).map_err(QuestionError::Evidence)?;
             for event in events.iter().filter(|event| acted_as(event, &found.key)) {

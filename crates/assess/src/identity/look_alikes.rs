@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ascribe_model::{EventId, Identity, KeyRef, LookAlike, Role};
+use ascribe_model::{Event, EventId, Identity, KeyRef, LookAlike, Role};
 
 use super::spelling::other_spellings;
 use super::{CITED_MAX, anchor_of, identities_in, keys_naming};
 use crate::Evidence;
-use crate::evidence::EvidenceError;
+use crate::evidence::{EvidenceError, Wanted};
 use crate::kinds::{is_collective, is_lasting};
 
-/// Entries of one name that are compared, beside those in which the identity itself acts.
-const COMPARED_MAX: usize = 256;
+/// Entries of one name that are compared at a time; more where they tell of nobody new. Those in which the identity itself
+/// acts, or somebody found before is named, do not count.
+const COMPARED: [usize; 3] = [1, 16, 256];
 /// Names of one identity whose look-alikes are looked for.
 const NAMES_MAX: usize = 8;
 /// Look-alikes that are listed.
 const LISTED_MAX: usize = 32;
 /// Roles in which a key names an identity.
 const NAMING: [Role; 4] = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
+
+/// Roles in which a key stands for an identity.
+const IDENTITY_ROLES: [Role; 3] = [Role::Actor, Role::Behalf, Role::Subject];
 
 /// What is known to be the identity.
 pub(super) struct Known<'k> {
@@ -34,16 +38,10 @@ pub(super) fn look_alikes(
 ) -> Result<Vec<LookAlike>, EvidenceError> {
     let mut found: BTreeMap<KeyRef, LookAlike> = BTreeMap::new();
     let given = known.names.iter().filter(|key| !is_lasting(&key.kind, &key.value));
-    for name in given.clone().take(NAMES_MAX) {
-        for (key, shown) in of_same_name(evidence, name, known)? {
-            let kind = key.kind.name();
-            let because = if is_lasting(&key.kind, &key.value) {
-                format!("the same name with another {kind}: made again under it, or another altogether")
-            } else {
-                "the same name, in records that show no lasting identifier".to_owned()
-            };
-            found.entry(key.clone()).or_insert(LookAlike { key, because, evidence: shown });
-        }
+    for (key, shown) in of_same_names(evidence, given.clone().take(NAMES_MAX), known)? {
+        let kind = key.kind.name();
+        let because = format!("the same name with another {kind}: made again under it, or another altogether");
+        found.insert(key.clone(), LookAlike { key, because, evidence: shown });
     }
     let texts: BTreeSet<&str> = given.map(|key| key.value.as_str()).chain(identity.name.as_deref()).collect();
     for text in texts.into_iter().take(NAMES_MAX) {
@@ -62,33 +60,53 @@ pub(super) fn look_alikes(
     Ok(found.into_values().take(LISTED_MAX).collect())
 }
 
-/// Identities of other identifiers that records name by the same key.
-fn of_same_name(
+/// Identities of other lasting identifiers that records name by the same keys, each with records that do so. Whoever is
+/// found is left out of the next search, so that a handful of records tells of as many identities.
+fn of_same_names<'n>(
     evidence: &dyn Evidence,
-    name: &KeyRef,
+    names: impl Iterator<Item = &'n KeyRef>,
     known: &Known<'_>,
 ) -> Result<BTreeMap<KeyRef, Vec<EventId>>, EvidenceError> {
     let mut others: BTreeMap<KeyRef, Vec<EventId>> = BTreeMap::new();
-    for event in evidence.apart_from(name, &NAMING, known.anchors, COMPARED_MAX)? {
-        for (identity, role) in identities_in(&event) {
-            if !keys_naming(&event, identity, role).any(|key| name.names(key)) {
-                continue;
-            }
-            let anchor = anchor_of(&event, identity, role);
-            let is_other = !known.anchors.contains(&anchor) && is_lasting(&anchor.kind, &anchor.value);
-            let comparable = known.anchors.iter().any(|own| own.kind == anchor.kind);
-            if is_other && comparable {
-                let shown = others.entry(anchor).or_default();
-                if shown.len() < CITED_MAX {
-                    shown.push(event.id);
+    let apart = |key: &KeyRef, roles: &[Role]| Wanted { key: key.clone(), roles: roles.to_vec() };
+    // Whom the identity acted upon may have its name.
+    let mut left_out: Vec<Wanted> = known.anchors.iter().map(|own| apart(own, &[Role::Actor])).collect();
+    for name in names {
+        let mut steps = COMPARED.iter().peekable();
+        while let Some(compared) = steps.peek().filter(|_| others.len() < LISTED_MAX) {
+            let before = others.len();
+            for event in evidence.apart_from(name, &NAMING, &left_out, **compared)? {
+                for other in others_named(&event, name, known) {
+                    let shown = others.entry(other.clone()).or_default();
+                    if shown.is_empty() {
+                        left_out.push(apart(&other, &IDENTITY_ROLES));
+                    }
+                    if shown.len() < CITED_MAX && !shown.contains(&event.id) {
+                        shown.push(event.id);
+                    }
                 }
+            }
+            let is_last = Some(*compared) == COMPARED.last();
+            if is_last || others.len() == before {
+                steps.next();
             }
         }
     }
-    for shown in others.values_mut() {
-        shown.sort_unstable();
-    }
+    others.values_mut().for_each(|shown| shown.sort_unstable());
     Ok(others)
+}
+
+/// Who else is named by the key in an event, by a lasting identifier of a kind that the identity has too.
+fn others_named(event: &Event, name: &KeyRef, known: &Known<'_>) -> BTreeSet<KeyRef> {
+    let named = identities_in(event)
+        .filter(|(identity, role)| keys_naming(event, identity, *role).any(|key| name.names(key)));
+    let anchors = named.map(|(identity, role)| anchor_of(event, identity, role));
+    let is_other = |anchor: &KeyRef| {
+        !known.anchors.contains(anchor)
+            && is_lasting(&anchor.kind, &anchor.value)
+            && known.anchors.iter().any(|own| own.kind == anchor.kind)
+    };
+    anchors.filter(is_other).collect()
 }
 
 /// Keys of exactly this text that name identities and are not known to be this one.
