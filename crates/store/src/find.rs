@@ -50,11 +50,12 @@ impl Store {
     pub fn find(&self, text: &str) -> Result<Vec<Found>, ReadError> {
         let mut sorted = Sorted::new();
         for segment in &self.segments {
-            let mut cursor = segment.keys()?.cursor(text, 0);
-            let mut more = cursor.advance_to(text)?;
-            while more && cursor.value() == text.as_bytes() {
+            let Some(mut cursor) = segment.keys()?.at_value(text)? else { continue };
+            loop {
                 merge(&mut sorted, &cursor)?;
-                more = cursor.advance()?;
+                if !cursor.advance()? || cursor.value() != text.as_bytes() {
+                    break;
+                }
             }
         }
         Ok(found(sorted))

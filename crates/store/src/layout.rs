@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Version of manifest, summary, tables and indexes together.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 pub(crate) const SUMMARY_FILE: &str = "summary.json";
 pub(crate) const KEYS_FILE: &str = "keys.index";

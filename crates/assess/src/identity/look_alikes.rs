@@ -40,7 +40,8 @@ pub(super) fn look_alikes(
     let given = known.names.iter().filter(|key| !is_lasting(&key.kind, &key.value));
     for (key, shown) in of_same_names(evidence, given.clone().take(NAMES_MAX), known)? {
         let kind = key.kind.name();
-        let because = format!("the same name with another {kind}: made again under it, or another altogether");
+        let because =
+            format!("the same name with another {kind}: made again under it, or another altogether");
         found.insert(key.clone(), LookAlike { key, because, evidence: shown });
     }
     let texts: BTreeSet<&str> = given.map(|key| key.value.as_str()).chain(identity.name.as_deref()).collect();
@@ -67,33 +68,56 @@ fn of_same_names<'n>(
     names: impl Iterator<Item = &'n KeyRef>,
     known: &Known<'_>,
 ) -> Result<BTreeMap<KeyRef, Vec<EventId>>, EvidenceError> {
-    let mut others: BTreeMap<KeyRef, Vec<EventId>> = BTreeMap::new();
-    let apart = |key: &KeyRef, roles: &[Role]| Wanted { key: key.clone(), roles: roles.to_vec() };
-    // Whom the identity acted upon may have its name.
-    let mut left_out: Vec<Wanted> = known.anchors.iter().map(|own| apart(own, &[Role::Actor])).collect();
+    let mut others = Others { known, found: BTreeMap::new() };
     for name in names {
         let mut steps = COMPARED.iter().peekable();
-        while let Some(compared) = steps.peek().filter(|_| others.len() < LISTED_MAX) {
-            let before = others.len();
-            for event in evidence.apart_from(name, &NAMING, &left_out, **compared)? {
-                for other in others_named(&event, name, known) {
-                    let shown = others.entry(other.clone()).or_default();
-                    if shown.is_empty() {
-                        left_out.push(apart(&other, &IDENTITY_ROLES));
-                    }
-                    if shown.len() < CITED_MAX && !shown.contains(&event.id) {
-                        shown.push(event.id);
-                    }
-                }
-            }
+        while let Some(compared) = steps.peek().filter(|_| others.found.len() < LISTED_MAX) {
             let is_last = Some(*compared) == COMPARED.last();
-            if is_last || others.len() == before {
+            let is_new = others.look(evidence, name, (&IDENTITY_ROLES, **compared))?;
+            if is_last || !is_new {
                 steps.next();
             }
         }
+        if others.found.len() < LISTED_MAX {
+            // Whoever acted upon the identity may have its name, and no other record.
+            others.look(evidence, name, (&[Role::Actor], COMPARED[COMPARED.len() - 1]))?;
+        }
     }
-    others.values_mut().for_each(|shown| shown.sort_unstable());
-    Ok(others)
+    others.found.values_mut().for_each(|shown| shown.sort_unstable());
+    Ok(others.found)
+}
+
+/// Others of the same name, as far as they were found.
+struct Others<'k> {
+    known: &'k Known<'k>,
+    found: BTreeMap<KeyRef, Vec<EventId>>,
+}
+
+impl Others<'_> {
+    /// Looks at some entries that have the name, less those that name somebody found before and those in which the identity
+    /// itself stands in one of `own`. Says whether they tell of somebody new.
+    fn look(
+        &mut self,
+        evidence: &dyn Evidence,
+        name: &KeyRef,
+        (own, compared): (&[Role], usize),
+    ) -> Result<bool, EvidenceError> {
+        let apart = |key: &KeyRef, roles: &[Role]| Wanted { key: key.clone(), roles: roles.to_vec() };
+        let itself = self.known.anchors.iter().map(|key| apart(key, own));
+        let before = self.found.keys().map(|key| apart(key, &IDENTITY_ROLES));
+        let left_out: Vec<Wanted> = itself.chain(before).collect();
+        let mut is_new = false;
+        for event in evidence.apart_from(name, &NAMING, &left_out, compared)? {
+            for other in others_named(&event, name, self.known) {
+                let shown = self.found.entry(other).or_default();
+                is_new |= shown.is_empty();
+                if shown.len() < CITED_MAX && !shown.contains(&event.id) {
+                    shown.push(event.id);
+                }
+            }
+        }
+        Ok(is_new)
+    }
 }
 
 /// Who else is named by the key in an event, by a lasting identifier of a kind that the identity has too.

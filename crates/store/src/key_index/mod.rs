@@ -4,6 +4,7 @@
 //! predecessor; the footer holds the kinds, the scopes and a separator for each block. It deliberately does not know
 //! what a kind means, and never compares scopes or forms: that is the business of joins.
 
+mod filter;
 mod merge;
 mod read;
 mod write;
@@ -12,7 +13,7 @@ pub(crate) use merge::merge;
 pub(crate) use read::{Cursor, KeyIndex};
 pub(crate) use write::{Occasions, encode};
 
-const MAGIC: [u8; 8] = *b"ASCRKEY1";
+const MAGIC: [u8; 8] = *b"ASCRKEY2";
 
 /// A block is closed when it holds this many bytes before compression: a look-up then costs one read of about a page
 /// or two and 20 µs to unpack.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
 
+use super::filter::{self, PAGE_BLOCKS, PAGE_BYTES, Probe};
 use super::{MAGIC, UNITS_NS};
 use crate::Tally;
 use crate::error::{Damage, ReadError};
@@ -42,6 +43,9 @@ struct Footer {
     kinds: Vec<KeyKind>,
     scopes: Vec<String>,
     blocks: Vec<Block>,
+    /// Blocks of the filter, which lies behind those of the entries, and the checksum of each of its pages.
+    filter_blocks: usize,
+    filter_crcs: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -61,12 +65,19 @@ pub(crate) struct RoleEntry {
     leaves: std::ops::Range<usize>,
 }
 
+impl Footer {
+    /// Where the blocks of entries end, and the filter begins.
+    fn blocks_end(&self) -> u64 {
+        self.blocks.last().map_or(0, |block| block.place.offset + u64::from(block.place.length))
+    }
+}
+
 impl KeyIndex {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let (file, bytes) = Framed::open(path, MAGIC)?;
         let offset = file.footer_offset;
         let footer = read_footer(&bytes).map_err(|malformed| malformed.within(path, offset))?;
-        let end = footer.blocks.last().map_or(0, |block| block.place.offset + u64::from(block.place.length));
+        let end = footer.blocks_end() + (footer.filter_blocks * filter::BLOCK_BYTES) as u64;
         if end != offset {
             return Err(
                 Damage::new(path, end, format!("a footer at byte {end}"), format!("it at {offset}")).into()
@@ -93,16 +104,7 @@ impl KeyIndex {
         if let Some(known) = known {
             return Ok(known.map(at_place));
         }
-        let mut cursor = self.cursor(&key.value, 0);
-        let mut more = cursor.advance_to(&key.value)?;
-        while more && cursor.value() == key.value.as_bytes() {
-            if *cursor.kind() == key.kind && cursor.scope() == key.scope {
-                break;
-            }
-            more = cursor.advance()?;
-        }
-        let is_found = more && cursor.value() == key.value.as_bytes();
-        let found = is_found.then_some(cursor.at);
+        let found = self.look_up(key)?;
         let mut look_ups = self.look_ups.lock().unwrap_or_else(PoisonError::into_inner);
         if look_ups.len() >= LOOK_UPS_KEPT {
             look_ups.clear();
@@ -111,9 +113,41 @@ impl KeyIndex {
         Ok(found.map(at_place))
     }
 
+    fn look_up(self: &Arc<Self>, key: &KeyRef) -> Result<Option<Place>, ReadError> {
+        let Some(mut cursor) = self.at_value(&key.value)? else { return Ok(None) };
+        while *cursor.kind() != key.kind || cursor.scope() != key.scope {
+            if !cursor.advance()? || cursor.value() != key.value.as_bytes() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(cursor.at))
+    }
+
+    /// A cursor on the first key of exactly this value; `None` where the index holds none.
+    pub(crate) fn at_value(self: &Arc<Self>, value: &str) -> Result<Option<Cursor>, ReadError> {
+        if !self.may_hold(value)? {
+            return Ok(None);
+        }
+        let mut cursor = self.cursor(value, 0);
+        let is_there = cursor.advance_to(value)? && cursor.value() == value.as_bytes();
+        Ok(is_there.then_some(cursor))
+    }
+
+    /// Whether a key of this value may be in the index, by its filter alone.
+    fn may_hold(&self, value: &str) -> Result<bool, ReadError> {
+        let Some(probe) = Probe::of(value.as_bytes(), self.footer.filter_blocks) else { return Ok(true) };
+        let blocks = (self.footer.filter_blocks - probe.page * PAGE_BLOCKS).min(PAGE_BLOCKS);
+        let page = self.file.read_checked(BlockPlace {
+            offset: self.footer.blocks_end() + (probe.page * PAGE_BYTES) as u64,
+            length: (blocks * filter::BLOCK_BYTES) as u32,
+            crc: self.footer.filter_crcs[probe.page],
+        })?;
+        Ok(probe.may_be_in(&page))
+    }
+
     /// Bytes of all blocks as stored.
     pub(crate) fn block_bytes(&self) -> usize {
-        self.file.footer_offset as usize
+        self.footer.blocks_end() as usize
     }
 
     /// Names of the kinds, by their numbers.
@@ -355,8 +389,12 @@ fn read_footer(bytes: &[u8]) -> Result<Footer, Malformed> {
         offset += length;
         blocks.push(Block { separator, place, raw_length });
     }
-    if !parts.is_empty() {
-        return Err(parts.malformed("the end of the footer"));
+    let filter_blocks = parts.length()?;
+    let pages = filter_blocks.div_ceil(PAGE_BLOCKS);
+    if parts.left() != pages.saturating_mul(4) {
+        return Err(parts.malformed("a checksum for each page of the filter, and the end of the footer"));
     }
-    Ok(Footer { first, base_ns, kinds, scopes, blocks })
+    let crcs = (0..pages).map(|_| parts.fixed(4).map(|crc| crc as u32));
+    let filter_crcs = crcs.collect::<Result<_, _>>()?;
+    Ok(Footer { first, base_ns, kinds, scopes, blocks, filter_blocks, filter_crcs })
 }

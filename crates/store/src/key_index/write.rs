@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ascribe_model::{Role, Timestamp};
 
+use super::filter::Filter;
 use super::{BLOCK_BYTES, MAGIC, UNITS_NS};
 use crate::error::WriteError;
 use crate::frame;
@@ -293,6 +294,7 @@ pub(super) struct Blocks {
     count: u64,
     /// Last value pushed.
     previous: Vec<u8>,
+    filter: Filter,
     /// Shortest text above all values of the block before and not above the first value of this one.
     separator: Vec<u8>,
     separator_before: Vec<u8>,
@@ -312,6 +314,7 @@ impl Blocks {
             places: Vec::new(),
             count: 0,
             previous: Vec::new(),
+            filter: Filter::default(),
             separator: Vec::new(),
             separator_before: Vec::new(),
         })
@@ -328,6 +331,9 @@ impl Blocks {
             self.close_block()?;
         }
         let mut shared = shared_length(&self.previous, value);
+        if shared < value.len() || shared < self.previous.len() || self.is_empty() {
+            self.filter.add(value);
+        }
         if self.raw.is_empty() {
             let shortest = if self.count == 0 { 0 } else { (shared + 1).min(value.len()) };
             self.separator = value[..shortest].to_vec();
@@ -364,8 +370,13 @@ impl Blocks {
         }
         frame::put_number(&mut footer, self.count);
         footer.extend_from_slice(&self.places);
+        self.filter.finish(&mut self.out, &mut footer);
         frame::close(&mut self.out, &footer, MAGIC);
         Ok(self.out)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0 && self.raw.is_empty()
     }
 
     fn close_block(&mut self) -> Result<(), WriteError> {
