@@ -22,7 +22,7 @@ usage: cargo xtask TASK
           the file, the fixture folder and the two lines that make a source
   bench ingest [--events N] [--runs N] [--seed N] [--kinds cloudtrail,vault,kubernetes]
           how fast records become evidence, beside DuckDB and chDB on the same files, and beside the sum of its parts
-  bench questions [--events N] [--keys N] [--seed N] [--folder DIR]
+  bench questions [--events N] [--keys N] [--seed N] [--folder DIR] [--instructions 1]
           how long answers take over many events, beside DuckDB on the same files; the folder keeps them
   bench ledger [--entries N] [--runs N] [--seconds N] [--seed N]
           durable appends and how long they wait, beside SQLite; checking, opening, and memory as a ledger grows

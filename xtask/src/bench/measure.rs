@@ -8,7 +8,7 @@
 //! program runs: only what it grew by after the last reading is missed. Linux only; elsewhere both are unknown.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub enum MeasureError {
     },
     #[error("`{program}` ended with {status}")]
     Failed { program: String, status: ExitStatus },
+    #[error("`valgrind` left no count of instructions in `{}`", path.display())]
+    NoCount { path: PathBuf },
 }
 
 /// Runs a program to its end. Its stderr goes where this process's does.
@@ -94,6 +96,19 @@ pub fn measure(run: &Run<'_>) -> Result<Measured, MeasureError> {
     let processor_seconds =
         children_processor_seconds().zip(processor_before).map(|(after, before)| after - before);
     Ok(Measured { seconds, processor_seconds, peak_bytes, stdout })
+}
+
+/// Instructions that a program takes, in all its threads, as `valgrind` counts them; `counts` is the file that it writes.
+/// The same input takes nearly the same number, whatever else the machine does.
+pub fn instructions(run: &Run<'_>, counts: &Path) -> Result<u64, MeasureError> {
+    let tool = ["--quiet", "--tool=callgrind"].map(str::to_owned);
+    let file = format!("--callgrind-out-file={}", counts.display());
+    let arguments = tool.into_iter().chain([file, run.program.display().to_string()]);
+    let arguments = arguments.chain(run.arguments.iter().cloned()).collect();
+    measure(&Run { program: Path::new("valgrind"), arguments, cores: run.cores })?;
+    let written = std::fs::read_to_string(counts).unwrap_or_default();
+    let total = written.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok());
+    total.ok_or_else(|| MeasureError::NoCount { path: counts.to_owned() })
 }
 
 /// The high-water mark in bytes; `None` once the process is gone, and where there is no such file.

@@ -31,6 +31,8 @@ pub struct Options {
     pub keys: u64,
     /// Seed of the generated files.
     pub seed: u64,
+    /// Whether the instructions of one more batch are counted too (by `valgrind`); takes some minutes.
+    pub counts_instructions: bool,
     /// Where the evidence stays; a temporary folder without.
     pub folder: Option<PathBuf>,
 }
@@ -67,13 +69,14 @@ const VERBS: [(&str, &[&str]); 3] = [
 const PROCESSES: usize = 15;
 
 impl Options {
-    /// Reads `--events N`, `--keys N`, `--seed N` and `--folder DIR`.
+    /// Reads `--events N`, `--keys N`, `--seed N`, `--instructions 1` and `--folder DIR`.
     pub fn parse(arguments: &[&str]) -> Result<Self, OptionError> {
         let (folder, numbers): (Vec<_>, Vec<_>) =
             arguments.chunks(2).partition(|pair| pair.len() == 2 && pair[0] == "--folder");
-        let known = [("--events", 10_000_000), ("--keys", 100), ("--seed", 1)];
-        let [events, keys, seed] = options::numbers(&numbers.concat(), known)?;
-        Ok(Self { events, keys, seed, folder: folder.last().map(|pair| PathBuf::from(pair[1])) })
+        let known = [("--events", 10_000_000), ("--keys", 100), ("--seed", 1), ("--instructions", 0)];
+        let [events, keys, seed, instructions] = options::numbers(&numbers.concat(), known)?;
+        let folder = folder.last().map(|pair| PathBuf::from(pair[1]));
+        Ok(Self { events, keys, seed, counts_instructions: instructions > 0, folder })
     }
 }
 
@@ -108,6 +111,8 @@ struct BatchCost {
     seconds: f64,
     processor_seconds: f64,
     most_processor_seconds: f64,
+    /// Mean over one more range, where they were counted.
+    instructions: Option<f64>,
 }
 
 /// Runs the bench; the tables go to `out`, what is under way to `talk`.
@@ -216,16 +221,8 @@ impl Bench<'_> {
     fn batch_cost(&self, stored: u64) -> Result<BatchCost, BenchError> {
         let batches = CYCLES * CYCLE;
         let (mut seconds, mut processor_seconds, mut most) = (0.0, 0.0, 0.0_f64);
-        for number in 0..batches {
-            // Seeds and times of their own: no event is in two batches, and none is late.
-            let slice = (stored / SLICE).cast_signed();
-            let run = self.ingest(Order {
-                seed: !(stored + number) ^ fresh(),
-                events: BATCH,
-                events_per_object: BATCH_OBJECT,
-                accounts: ACCOUNTS,
-                start_ms: START_MS + slice * SLICE_MS,
-            })?;
+        for _ in 0..batches {
+            let run = self.ingest(batch_after(stored))?;
             let processor = run.processor_seconds.unwrap_or(f64::NAN);
             seconds += run.seconds;
             processor_seconds += processor;
@@ -236,7 +233,24 @@ impl Bench<'_> {
             seconds: seconds / float(batches),
             processor_seconds: processor_seconds / float(batches),
             most_processor_seconds: most,
+            instructions: self.options.counts_instructions.then(|| self.instructions(stored)).transpose()?,
         })
+    }
+
+    /// Instructions of one more batch, the mean over a range of the store. They do not depend on what else the machine does.
+    fn instructions(&self, stored: u64) -> Result<f64, BenchError> {
+        let mut sum = 0;
+        for _ in 0..CYCLE {
+            let slice = tempfile::tempdir_in(self.folder).map_err(BenchError::Scratch)?;
+            deliveries::write(batch_after(stored), slice.path())?;
+            let path = slice.path().display().to_string();
+            let evidence = self.evidence();
+            let arguments = ["--evidence", &evidence, "ingest", &path, "--output", "json"];
+            let arguments = arguments.map(str::to_owned).to_vec();
+            let counts = slice.path().join("counts");
+            sum += measure::instructions(&Run { program: self.ascribe, arguments, cores: CORES }, &counts)?;
+        }
+        Ok(float(sum) / float(CYCLE))
     }
 
     /// Chooses keys and asks DuckDB about them.
@@ -327,6 +341,18 @@ impl Bench<'_> {
     }
 }
 
+/// A batch behind so many events. It has a seed and times of its own: no event is in two batches, and none is late.
+fn batch_after(stored: u64) -> Order {
+    let slice = (stored / SLICE).cast_signed();
+    Order {
+        seed: !stored ^ fresh(),
+        events: BATCH,
+        events_per_object: BATCH_OBJECT,
+        accounts: ACCOUNTS,
+        start_ms: START_MS + slice * SLICE_MS,
+    }
+}
+
 /// A number that no other run has, so that a batch is new to a folder that was used before.
 fn fresh() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -341,6 +367,7 @@ fn costs_table(costs: &[BatchCost]) -> Table {
         "CPU seconds",
         "of the first",
         "dearest, CPU",
+        "million instructions",
     ]);
     for cost in costs {
         let first = costs.first().map_or(f64::NAN, |first| first.processor_seconds);
@@ -351,6 +378,7 @@ fn costs_table(costs: &[BatchCost]) -> Table {
             format!("{:.3}", cost.processor_seconds),
             format!("{:.3}", cost.processor_seconds / first),
             format!("{:.3}", cost.most_processor_seconds),
+            cost.instructions.map_or("not counted".to_owned(), |counted| thousands(counted / 1e6)),
         ]);
     }
     table
@@ -376,7 +404,9 @@ mod tests {
     fn options_may_name_a_folder() {
         let options = Options::parse(&["--keys", "5", "--folder", "a/b", "--events", "2_000"]).unwrap();
         let folder = Some(PathBuf::from("a/b"));
-        assert_eq!(options, Options { events: 2_000, keys: 5, seed: 1, folder });
+        let counts_instructions = false;
+        assert_eq!(options, Options { events: 2_000, keys: 5, seed: 1, counts_instructions, folder });
+        assert!(Options::parse(&["--instructions", "1"]).unwrap().counts_instructions);
         assert!(Options::parse(&["--folder"]).is_err());
     }
 

@@ -82,7 +82,7 @@ impl Pages<'_> {
     /// When the events of each entry happened that may be in the page: of those that were read before as they say, of
     /// others as the store says.
     fn times(&self, leaves: &[u64]) -> Result<Times, EvidenceError> {
-        let mut known = BTreeMap::new();
+        let mut known: BTreeMap<u64, LeafTimes> = BTreeMap::new();
         let mut open = Vec::new();
         for leaf in leaves {
             match self.evidence.read_before(*leaf) {
@@ -92,9 +92,7 @@ impl Pages<'_> {
                 None => open.push(*leaf),
             }
         }
-        let (store, span) = (&self.evidence.store, self.span());
-        known.extend(store.times(&open, span, Some(&self.near())).map_err(failed)?);
-        open.retain(|leaf| !known.contains_key(leaf));
+        self.look_near(&mut open, &mut known, self.acting())?;
         let mut later = Vec::new();
         if open.len() > SOUGHT_MAX
             && let Some(full) = self.full_at(&known)
@@ -104,7 +102,11 @@ impl Pages<'_> {
             (open, later) = open.into_iter().partition(|leaf| sooner.contains(leaf));
         }
         if open.len() > SOUGHT_MAX {
-            known.extend(store.times(&open, span, None).map_err(failed)?);
+            let actors = self.actors_at(&open)?;
+            self.look_near(&mut open, &mut known, actors)?;
+        }
+        if open.len() > SOUGHT_MAX {
+            known.extend(self.evidence.store.times(&open, self.span(), None).map_err(failed)?);
         } else {
             self.evidence.read_ahead(&open)?;
             for leaf in open {
@@ -113,6 +115,37 @@ impl Pages<'_> {
             }
         }
         Ok(Times { known, later })
+    }
+
+    /// Moves those of `open` to `known` whose rows stand where these identities acted.
+    fn look_near(
+        &self,
+        open: &mut Vec<u64>,
+        known: &mut BTreeMap<u64, LeafTimes>,
+        actors: BTreeSet<String>,
+    ) -> Result<(), EvidenceError> {
+        known.extend(
+            self.evidence.store.times(open, self.span(), Some(&Near { actors })).map_err(failed)?,
+        );
+        open.retain(|leaf| !known.contains_key(leaf));
+        Ok(())
+    }
+
+    /// Who acts in the first of these entries that lists each wanted key: mostly, a credential is used by one identity.
+    fn actors_at(&self, leaves: &[u64]) -> Result<BTreeSet<String>, EvidenceError> {
+        let mut firsts = BTreeSet::new();
+        for wanted in self.wanted {
+            let listing = self.evidence.store.leaves(&wanted.key, &wanted.roles, self.span(), usize::MAX);
+            let listing = listing.map_err(failed)?.leaves;
+            firsts.extend(listing.into_iter().find(|leaf| leaves.binary_search(leaf).is_ok()));
+        }
+        let firsts: Vec<u64> = firsts.into_iter().collect();
+        self.evidence.read_ahead(&firsts)?;
+        let mut actors = BTreeSet::new();
+        for leaf in firsts {
+            actors.extend(self.evidence.events_at(leaf)?.iter().map(|event| event.actor.uid.value.clone()));
+        }
+        Ok(actors)
     }
 
     /// A moment by which the page is full, whatever else happened; `None` where that cannot be told.
@@ -127,10 +160,10 @@ impl Pages<'_> {
         lasts.get(self.limit.checked_sub(1)?).copied()
     }
 
-    /// Where in the store most of what is wanted stands: under the identities that are wanted as the one who acted.
-    fn near(&self) -> Near {
+    /// Under whom in the store most of what is wanted stands: the identities that are wanted as the one who acted.
+    fn acting(&self) -> BTreeSet<String> {
         let acting = self.wanted.iter().filter(|wanted| wanted.roles.contains(&Role::Actor));
-        Near { actors: acting.map(|wanted| wanted.key.value.clone()).collect() }
+        acting.map(|wanted| wanted.key.value.clone()).collect()
     }
 
     /// The period with both its ends; none where it bounds nothing.
