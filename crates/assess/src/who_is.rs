@@ -9,7 +9,7 @@ use ascribe_model::{
 
 use crate::Evidence;
 use crate::evidence::EvidenceError;
-use crate::identity::{Depth, identity_of};
+use crate::identity::{Depth, LOOK_ALIKES_MAX, identity_of};
 use crate::kinds::is_lasting;
 use crate::naming::{counted, identity_name};
 use crate::verdict::premise;
@@ -133,6 +133,9 @@ fn statement_of(detail: &IdentityDetail) -> String {
     let apart = match detail.not_merged.len() {
         0 => String::new(),
         1 => "; 1 identity looks like it and was not taken for it".to_owned(),
+        LOOK_ALIKES_MAX.. => {
+            format!("; at least {LOOK_ALIKES_MAX} identities look like it and were not taken for it")
+        }
         several => format!("; {several} identities look like it and were not taken for it"),
     };
     let with = match detail.credentials.len() {

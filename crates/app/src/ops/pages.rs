@@ -124,9 +124,7 @@ impl Pages<'_> {
         known: &mut BTreeMap<u64, LeafTimes>,
         actors: BTreeSet<String>,
     ) -> Result<(), EvidenceError> {
-        known.extend(
-            self.evidence.store.times(open, self.span(), Some(&Near { actors })).map_err(failed)?,
-        );
+        known.extend(self.evidence.store.times(open, self.span(), Some(&Near { actors })).map_err(failed)?);
         open.retain(|leaf| !known.contains_key(leaf));
         Ok(())
     }

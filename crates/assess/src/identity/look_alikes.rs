@@ -15,8 +15,8 @@ use crate::kinds::{is_collective, is_lasting};
 const COMPARED: [usize; 3] = [1, 16, 256];
 /// Names of one identity whose look-alikes are looked for.
 const NAMES_MAX: usize = 8;
-/// Look-alikes that are listed.
-const LISTED_MAX: usize = 32;
+/// Look-alikes that are listed; no more are looked for.
+pub(crate) const LISTED_MAX: usize = 16;
 /// Roles in which a key names an identity.
 const NAMING: [Role; 4] = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
 

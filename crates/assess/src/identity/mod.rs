@@ -18,6 +18,7 @@ use ascribe_model::{
 
 pub(crate) use keys::{anchor_of, identities_in, keys_naming, lasting};
 
+pub(crate) use self::look_alikes::LISTED_MAX as LOOK_ALIKES_MAX;
 use self::look_alikes::{Known, look_alikes};
 use crate::Evidence;
 use crate::alike::Alike;
