@@ -12,6 +12,7 @@ use ascribe_model::{
 };
 
 use crate::alike::{Alike, alike_among};
+use crate::identity::lasting;
 use crate::skew::Frozen;
 
 /// The evidence could not be read. Nothing can be concluded from that.
@@ -43,6 +44,9 @@ pub struct Wanted {
     pub key: KeyRef,
     /// The roles, any of which is enough.
     pub roles: Vec<Role>,
+    /// Lasting identifiers of the identity whose name the key is: an event that says by such an identifier that it concerns
+    /// another is not wanted. Empty where the key is no name that others may have too.
+    pub of: BTreeSet<KeyRef>,
 }
 
 /// A part of time; both ends are included, and a missing one bounds nothing.
@@ -349,9 +353,28 @@ pub fn hinting_in<'e>(
 }
 
 impl Wanted {
-    /// Whether the event lists the key in one of the roles.
+    /// The key in any of the roles.
+    pub fn new(key: KeyRef, roles: &[Role]) -> Self {
+        Self { key, roles: roles.to_vec(), of: BTreeSet::new() }
+    }
+
+    /// Whether the event lists the key in one of the roles, and does not concern another of the same name.
     pub fn is_in(&self, event: &Event) -> bool {
         event.keys.iter().any(|listed| self.roles.contains(&listed.role) && self.key.names(listed))
+            && !(self.is_name() && self.is_of_another(event))
+    }
+
+    /// Whether others may have the key too.
+    pub fn is_name(&self) -> bool {
+        !self.of.is_empty()
+    }
+
+    /// Whether the event names its subject by a lasting identifier that is not this identity's.
+    fn is_of_another(&self, event: &Event) -> bool {
+        let subjects = [Role::Subject, Role::Behalf].into_iter().flat_map(|role| lasting(event, role));
+        let named: BTreeSet<KeyRef> = subjects.collect();
+        let comparable = named.iter().any(|name| self.of.iter().any(|own| own.kind == name.kind));
+        comparable && named.is_disjoint(&self.of)
     }
 }
 

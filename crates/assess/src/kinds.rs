@@ -33,12 +33,6 @@ const WORKLOADS: &[WorkloadRow] = &[
 /// Kinds of key under which a record may name a caller without telling who of many it was.
 const COLLECTIVES: &[&str] = &["aws.account"];
 
-/// Kinds of key that an issuer gives to one identity and never to another.
-const LASTING: &[&str] = &["aws.identity_center_user", "aws.principal", "k8s.uid", "vault.entity"];
-
-/// Kinds of key that are lasting where the value is a number, and a name that may be given again where it is not.
-const LASTING_NUMBERS: &[&str] = &["github.actor"];
-
 /// Records that end a credential of a kind without naming it as other records do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnnamedEnd {
@@ -204,29 +198,10 @@ pub(crate) fn name_of_kind(kind: &KeyKind) -> Option<&'static str> {
 
 /// Whether an issuer gives this value to one identity and never to another.
 pub(crate) fn is_lasting(kind: &KeyKind, value: &str) -> bool {
-    let is_number = || !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    LASTING.contains(&kind.name()) || (LASTING_NUMBERS.contains(&kind.name()) && is_number())
+    ascribe_model::is_lasting(kind.name(), value)
 }
 
 /// Whether keys of this kind name a caller without telling who of many it was.
 pub(crate) fn is_collective(kind: &KeyKind) -> bool {
     COLLECTIVES.contains(&kind.name())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_may_change_hands_and_its_number_may_not() {
-        for (kind, value, expected) in [
-            ("aws.principal", "AIDAEXAMPLE", true),
-            ("aws.user_name", "alice", false),
-            ("github.actor", "583231", true),
-            ("github.actor", "octocat", false),
-            ("github.actor", "", false),
-        ] {
-            assert_eq!(is_lasting(&KeyKind::new(kind), value), expected, "{kind} {value}");
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod entry;
 mod event;
 mod identity;
 mod key;
+mod lasting;
 mod pulse;
 mod skew;
 mod time;
@@ -43,6 +44,7 @@ pub use event::{
 };
 pub use identity::{Credential, CredentialClass, Identity, IdentityKind};
 pub use key::{Form, Key, KeyKind, KeyRef, Role, Trust};
+pub use lasting::is_lasting;
 pub use pulse::{ClockStep, KeyEntry, PulseEntry};
 pub use skew::SkewFact;
 pub use time::{ParseTimestampError, Timestamp};

@@ -154,15 +154,16 @@ impl Store {
     }
 
     /// Up to `limit` leaves at which `key` was seen in any of `roles`, less those at which one of `apart` was, in one of its
-    /// own roles. Where a record may hold several events, its leaf is kept: it may have been seen in another of them.
+    /// own roles. Where a record may hold several events, its leaf is kept: it may have been seen in another of them. With a
+    /// window, what cannot be in it is left out, as by [`Self::leaves`].
     ///
     /// # Errors
     /// When an index cannot be read.
     pub fn leaves_apart(
         &self,
-        key: &KeyRef,
-        roles: &[Role],
+        (key, roles): (&KeyRef, &[Role]),
         apart: &[(&KeyRef, &[Role])],
+        window: Option<(Timestamp, Timestamp)>,
         limit: usize,
     ) -> Result<Vec<u64>, ReadError> {
         let mut leaves = Vec::new();
@@ -170,7 +171,10 @@ impl Store {
             if leaves.len() >= limit {
                 break;
             }
-            let mut of_segment = leaves_in(segment, key, roles, None)?;
+            if window.is_some_and(|window| !segment.summary.events.may_touch(window)) {
+                continue;
+            }
+            let mut of_segment = leaves_in(segment, key, roles, window)?;
             if segment.has_single_events() {
                 for (key, roles) in apart {
                     if of_segment.is_empty() {

@@ -49,7 +49,7 @@ pub use find::{Found, Leaves, Tally};
 pub use layout::FORMAT;
 pub use outline::{Outlined, Outlines, RecordOutlines};
 pub use plan::{RANGE, UNIT};
-pub use rows::ON_SET;
+pub use rows::{LASTING_SUBJECT, ON_SET};
 pub use segment::{Segment, SegmentBuilder};
 pub use store::Store;
 pub use summary::{EventTotals, FileSummary, SegmentSummary, StreamReceipt, StreamSummary};

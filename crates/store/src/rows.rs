@@ -2,7 +2,7 @@
 //!
 //! It deliberately does not know whether an event was seen before, nor where files lie.
 
-use ascribe_model::Role;
+use ascribe_model::{Role, Trust, is_lasting};
 
 use crate::entry::{Config, Digest, Mark, Object, Record, Reject, Stream};
 use crate::error::WriteError;
@@ -15,6 +15,7 @@ use crate::tables::{
     KeyColumns, KeyRow, ObjectColumns, ObjectRow, RejectColumns, RejectRow, SightingColumns, StreamColumns,
     StreamRow,
 };
+use crate::words;
 
 /// Kind of the key under which it is found that an object is closed: its value is the leaf of the opening entry.
 pub(crate) const OBJECT_CLOSED_KIND: &str = "ascribe.object_closed";
@@ -33,6 +34,9 @@ pub(crate) const NAME_KIND: &str = "name";
 pub(crate) const HINT_KIND: &str = "hint";
 /// Among the hints: that an event does something to credentials which it describes instead of naming one.
 pub const ON_SET: &str = "effect_on_set";
+/// Among the hints, before the kind of an identifier: that an event says by a lasting one, which its caller did not choose,
+/// whom it concerns beside the one who acted.
+pub const LASTING_SUBJECT: &str = "lasting_subject:";
 
 /// The rows of a segment, and its keys.
 pub(crate) struct Rows {
@@ -192,6 +196,14 @@ impl Rows {
             };
             self.numbers.push(number);
             self.collected.occasions.note(number, role);
+            if matches!(role, Role::Subject | Role::Behalf)
+                && is_lasting(row.kind, row.value)
+                && row.trust != words::trust(Trust::SelfAsserted)
+            {
+                let hint = format!("{LASTING_SUBJECT}{}", row.kind);
+                let number = self.collected.interned.intern(HINT_KIND, "", &hint);
+                self.collected.occasions.note(number, Role::Name);
+            }
             if !matches!(role, Role::Native | Role::Name) {
                 self.keys.push(KeyRow { leaf, ordinal, ..row })?;
             }

@@ -274,7 +274,7 @@ impl Evidence for OpenEvidence {
             looked_up.values.insert(key.value.clone());
         });
         let found = self.store.leaves(key, roles, None, limit).map_err(failed)?;
-        let events = self.listing(&found.leaves, &Wanted { key: key.clone(), roles: roles.to_vec() })?;
+        let events = self.listing(&found.leaves, &Wanted::new(key.clone(), roles))?;
         let read = found.leaves.len() as u64;
         // One entry may hold several events: only where some entries were left out does the index count for them.
         let mut total = events.len() as u64;
@@ -300,7 +300,7 @@ impl Evidence for OpenEvidence {
         }
         let found = leaves.len();
         leaves.truncate(limit);
-        let mut events = self.listing(&leaves, &Wanted { key: key.clone(), roles: vec![role] })?;
+        let mut events = self.listing(&leaves, &Wanted::new(key.clone(), &[role]))?;
         events.retain(|event| is_on_sets(event));
         // One entry may hold several events: only where some entries were left out does the index count for them.
         let total = if found > leaves.len() { found } else { events.len() } as u64;
@@ -312,7 +312,7 @@ impl Evidence for OpenEvidence {
             looked_up.values.insert(key.value.clone());
         });
         let leaves = self.store.leaves(key, &[Role::Actor], None, usize::MAX).map_err(failed)?.leaves;
-        let wanted = Wanted { key: key.clone(), roles: vec![Role::Actor] };
+        let wanted = Wanted::new(key.clone(), &[Role::Actor]);
         if leaves.len() <= READ_ALL_MAX.min(limit) {
             let events = self.listing(&leaves, &wanted)?;
             let placed = events.into_iter().map(|event| (self.leaf_of(event.id).unwrap_or(u64::MAX), event));
@@ -337,8 +337,8 @@ impl Evidence for OpenEvidence {
         });
         let others: Vec<(&KeyRef, &[Role])> =
             apart.iter().map(|wanted| (&wanted.key, wanted.roles.as_slice())).collect();
-        let leaves = self.store.leaves_apart(key, roles, &others, limit).map_err(failed)?;
-        let mut events = self.listing(&leaves, &Wanted { key: key.clone(), roles: roles.to_vec() })?;
+        let leaves = self.store.leaves_apart((key, roles), &others, None, limit).map_err(failed)?;
+        let mut events = self.listing(&leaves, &Wanted::new(key.clone(), roles))?;
         events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
         Ok(events)
     }

@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ascribe_assess::{EvidenceError, Period, TimePage, Wanted};
-use ascribe_model::{Event, EventId, Role, Timestamp};
-use ascribe_store::{LeafTimes, Near};
+use ascribe_model::{Event, EventId, KeyRef, Role, Timestamp};
+use ascribe_store::{LASTING_SUBJECT, LeafTimes, Near};
 
 use super::OpenEvidence;
-use super::evidence::{SOUGHT_MAX, failed};
+use super::evidence::{SOUGHT_MAX, failed, hint_key};
+
+/// Roles of a credential with which somebody acts.
+const USING: [Role; 2] = [Role::Used, Role::Presented];
 
 /// A search for the first events of a period.
 pub(super) struct Pages<'p> {
@@ -19,6 +22,14 @@ pub(super) struct Pages<'p> {
     pub(super) wanted: &'p [Wanted],
     pub(super) period: Period,
     pub(super) limit: usize,
+}
+
+/// Entries that list a wanted key, in order.
+#[derive(Default)]
+struct Listing {
+    leaves: Vec<u64>,
+    /// Those of which only reading tells whether what they list is wanted.
+    unsure: BTreeSet<u64>,
 }
 
 /// When the events of entries happened.
@@ -34,8 +45,8 @@ type ByTime = BTreeMap<(Timestamp, EventId), Arc<Event>>;
 impl Pages<'_> {
     /// The first page.
     pub(super) fn first(&self) -> Result<TimePage, EvidenceError> {
-        let leaves = self.leaves(self.span())?;
-        let Times { known: times, later } = self.times(&leaves)?;
+        let listing = self.leaves(self.span())?;
+        let Times { known: times, later } = self.times(&listing)?;
         let mut dated = ByTime::new();
         let mut undated: BTreeMap<EventId, Arc<Event>> = BTreeMap::new();
         let mut page = TimePage { is_exact: true, ..TimePage::default() };
@@ -47,7 +58,7 @@ impl Pages<'_> {
             if is_full {
                 let known = times.get(&leaf).copied().unwrap_or_default();
                 page.total += known.events - known.undated;
-                page.is_exact &= known.events == 1;
+                page.is_exact &= known.events == 1 && !listing.unsure.contains(&leaf);
             } else {
                 self.read(leaf, &mut dated, &mut undated)?;
             }
@@ -70,21 +81,36 @@ impl Pages<'_> {
     }
 
     /// Entries that list a wanted key, in order, less those of which the index tells that they are outside of `span`.
-    fn leaves(&self, span: Option<(Timestamp, Timestamp)>) -> Result<Vec<u64>, EvidenceError> {
-        let mut leaves = BTreeSet::new();
+    fn leaves(&self, span: Option<(Timestamp, Timestamp)>) -> Result<Listing, EvidenceError> {
+        let store = &self.evidence.store;
+        let (mut leaves, mut unsure) = (BTreeSet::new(), BTreeSet::new());
         for wanted in self.wanted {
-            let found = self.evidence.store.leaves(&wanted.key, &wanted.roles, span, usize::MAX);
-            leaves.extend(found.map_err(failed)?.leaves);
+            if !wanted.is_name() {
+                let found = store.leaves(&wanted.key, &wanted.roles, span, usize::MAX);
+                leaves.extend(found.map_err(failed)?.leaves);
+                continue;
+            }
+            // What concerns somebody by an identifier of such a kind is of another of this name, or is listed by it.
+            let kinds: BTreeSet<&str> = wanted.of.iter().map(|own| own.kind.name()).collect();
+            let hints: Vec<KeyRef> =
+                kinds.into_iter().map(|kind| hint_key(&format!("{LASTING_SUBJECT}{kind}"))).collect();
+            let apart: Vec<(&KeyRef, &[Role])> = hints.iter().map(|hint| (hint, &[Role::Name][..])).collect();
+            let found = store.leaves_apart((&wanted.key, &wanted.roles), &apart, span, usize::MAX);
+            let found = found.map_err(failed)?;
+            if !store.has_single_events(&found) {
+                unsure.extend(found.iter().copied());
+            }
+            leaves.extend(found);
         }
-        Ok(leaves.into_iter().collect())
+        Ok(Listing { leaves: leaves.into_iter().collect(), unsure })
     }
 
     /// When the events of each entry happened that may be in the page: of those that were read before as they say, of
     /// others as the store says.
-    fn times(&self, leaves: &[u64]) -> Result<Times, EvidenceError> {
+    fn times(&self, listing: &Listing) -> Result<Times, EvidenceError> {
         let mut known: BTreeMap<u64, LeafTimes> = BTreeMap::new();
         let mut open = Vec::new();
-        for leaf in leaves {
+        for leaf in &listing.leaves {
             match self.evidence.read_before(*leaf) {
                 Some(events) => {
                     known.insert(*leaf, events.iter().map(|event| event.time.at).collect());
@@ -95,11 +121,11 @@ impl Pages<'_> {
         self.look_near(&mut open, &mut known, self.acting())?;
         let mut later = Vec::new();
         if open.len() > SOUGHT_MAX
-            && let Some(full) = self.full_at(&known)
+            && let Some(full) = self.full_at(&known, &listing.unsure)
         {
             let since = self.period.since.unwrap_or(Timestamp::MIN);
-            let sooner: BTreeSet<u64> = self.leaves(Some((since, full)))?.into_iter().collect();
-            (open, later) = open.into_iter().partition(|leaf| sooner.contains(leaf));
+            let sooner = self.leaves(Some((since, full)))?.leaves;
+            (open, later) = open.into_iter().partition(|leaf| sooner.binary_search(leaf).is_ok());
         }
         if open.len() > SOUGHT_MAX {
             let actors = self.actors_at(&open)?;
@@ -129,11 +155,13 @@ impl Pages<'_> {
         Ok(())
     }
 
-    /// Who acts in the first of these entries that lists each wanted key: mostly, a credential is used by one identity.
+    /// Who acts with each wanted key in the first of these entries in which somebody does: mostly, a credential is used by
+    /// one identity.
     fn actors_at(&self, leaves: &[u64]) -> Result<BTreeSet<String>, EvidenceError> {
         let mut firsts = BTreeSet::new();
         for wanted in self.wanted {
-            let listing = self.evidence.store.leaves(&wanted.key, &wanted.roles, self.span(), usize::MAX);
+            let using: Vec<Role> = wanted.roles.iter().copied().filter(|role| USING.contains(role)).collect();
+            let listing = self.evidence.store.leaves(&wanted.key, &using, self.span(), usize::MAX);
             let listing = listing.map_err(failed)?.leaves;
             firsts.extend(listing.into_iter().find(|leaf| leaves.binary_search(leaf).is_ok()));
         }
@@ -147,9 +175,9 @@ impl Pages<'_> {
     }
 
     /// A moment by which the page is full, whatever else happened; `None` where that cannot be told.
-    fn full_at(&self, known: &BTreeMap<u64, LeafTimes>) -> Option<Timestamp> {
+    fn full_at(&self, known: &BTreeMap<u64, LeafTimes>, unsure: &BTreeSet<u64>) -> Option<Timestamp> {
         // Each of these entries has at least one event that is wanted, and it is in the period.
-        let within = known.values().filter_map(|times| {
+        let within = known.iter().filter(|(leaf, _)| !unsure.contains(leaf)).filter_map(|(_, times)| {
             let (first, last) = times.first.zip(times.last)?;
             (times.undated == 0 && self.period.holds(first) && self.period.holds(last)).then_some(last)
         });

@@ -199,6 +199,33 @@ fn pages_of_a_timeline_are_the_timeline() {
     assert_eq!(part["body"]["details"]["timeline"]["total"], 10);
 }
 
+/// Before the role of the chain there was another of its name, to which sessions were issued and issued.
+#[test]
+fn what_another_of_its_name_did_before_does_not_crowd_an_identity_out() {
+    let [issue, usage] = role_chain();
+    let older = |number: usize| {
+        let of_another = issue.replace("AROAEXAMPLEDEPLOY001", "AROAEXAMPLEDEPLOY000");
+        let of_another = of_another.replace("ASIAEXAMPLESESSION01", &format!("ASIAEXAMPLEOLD{number:06}"));
+        of_another
+            .replace("11111111-2222-4333-8444-000000000001", &format!("11111111-2222-4333-8444-{number:012}"))
+    };
+    let later = |record: &str| record.replace("T09:00:", "T11:00:");
+    let older: Vec<String> = (1_000..1_300).map(older).collect();
+    let given = Given::evidence();
+    for (name, records) in [("older.json", older), ("later.json", vec![later(&issue), later(&usage)])] {
+        given.ingest(&[&given.input(name, (records.join("\n") + "\n").as_bytes())]);
+    }
+    for limit in ["200", "1"] {
+        let timeline = given.json(&["timeline", "AROAEXAMPLEDEPLOY001", "--limit", limit]);
+        let detail = &timeline["body"]["details"]["timeline"];
+        let rows = detail["rows"].as_array().unwrap().iter().filter(|row| row["event"].is_object());
+        assert_eq!(rows.count().to_string(), if limit == "1" { "1" } else { "2" }, "{timeline:#}");
+        assert_eq!((&detail["total"], &detail["is_exact"]), (&2.into(), &true.into()), "{detail:#}");
+    }
+    let of_the_other = given.json(&["timeline", "AROAEXAMPLEDEPLOY000"]);
+    assert_eq!(of_the_other["body"]["details"]["timeline"]["total"], 300);
+}
+
 #[test]
 fn a_name_that_two_identities_have_is_not_resolved() {
     let given = Given::evidence();

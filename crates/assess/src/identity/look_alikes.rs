@@ -102,9 +102,8 @@ impl Others<'_> {
         name: &KeyRef,
         (own, compared): (&[Role], usize),
     ) -> Result<bool, EvidenceError> {
-        let apart = |key: &KeyRef, roles: &[Role]| Wanted { key: key.clone(), roles: roles.to_vec() };
-        let itself = self.known.anchors.iter().map(|key| apart(key, own));
-        let before = self.found.keys().map(|key| apart(key, &IDENTITY_ROLES));
+        let itself = self.known.anchors.iter().map(|key| Wanted::new(key.clone(), own));
+        let before = self.found.keys().map(|key| Wanted::new(key.clone(), &IDENTITY_ROLES));
         let left_out: Vec<Wanted> = itself.chain(before).collect();
         let mut is_new = false;
         for event in evidence.apart_from(name, &NAMING, &left_out, compared)? {

@@ -7,7 +7,7 @@ use ascribe_model::{Credential, Event, Gap, JoinGrade, KeyRef, Node, Role, Timel
 use super::{own, start, subject_name};
 use crate::Evidence;
 use crate::evidence::{EvidenceError, Wanted};
-use crate::identity::{Depth, identity_of, lasting};
+use crate::identity::{Depth, identity_of};
 use crate::kinds::is_lasting;
 use crate::naming::{counted, identity_name};
 use crate::trail::Trail;
@@ -41,13 +41,11 @@ pub(super) struct Leads {
     pub(super) origins: Trail,
     /// What was not followed.
     pub(super) unfollowed: Vec<Gap>,
-    /// Lasting identifiers of the subject, where it is an identity.
-    ids: BTreeSet<KeyRef>,
 }
 
 impl Lead {
     pub(super) fn new(key: KeyRef, roles: &[Role], part: TimelinePart) -> Self {
-        Self { wanted: Wanted { key, roles: roles.to_vec() }, part, edge: None }
+        Self { wanted: Wanted::new(key, roles), part, edge: None }
     }
 }
 
@@ -71,13 +69,15 @@ impl Leads {
             return Ok(leads);
         };
         let mut leads = Self::new(anchor.clone(), identity_name(&detail.identity));
-        for key in detail.names.iter().filter_map(|name| name.key.as_ref()) {
-            let lead = if is_lasting(&key.kind, &key.value) || key == anchor {
-                leads.ids.insert(key.clone());
-                Lead::new(key.clone(), &IDENTITY_ROLES, TimelinePart::Own)
-            } else {
-                Lead::new(key.clone(), &[Role::Subject, Role::Behalf], TimelinePart::ByName)
-            };
+        let keys = detail.names.iter().filter_map(|name| name.key.as_ref());
+        let (ids, names): (BTreeSet<&KeyRef>, BTreeSet<&KeyRef>) =
+            keys.partition(|key| is_lasting(&key.kind, &key.value) || *key == anchor);
+        for id in &ids {
+            leads.all.push(Lead::new((*id).clone(), &IDENTITY_ROLES, TimelinePart::Own));
+        }
+        for name in names {
+            let mut lead = Lead::new(name.clone(), &[Role::Subject, Role::Behalf], TimelinePart::ByName);
+            lead.wanted.of = ids.iter().map(|id| (*id).clone()).collect();
             leads.all.push(lead);
         }
         let credentials: Vec<&KeyRef> = detail.credentials.iter().map(|used| &used.credential).collect();
@@ -100,17 +100,15 @@ impl Leads {
         Ok(leads)
     }
 
-    /// The strongest lead to an event; none for one that names another identity of the same name.
+    /// The strongest lead to an event; none where nothing leads there.
     pub(super) fn best(&self, event: &Event) -> Option<usize> {
-        let leading = self.all.iter().enumerate().filter(|(_, lead)| {
-            lead.wanted.is_in(event) && !(lead.part == TimelinePart::ByName && self.is_of_another(event))
-        });
+        let leading = self.all.iter().enumerate().filter(|(_, lead)| lead.wanted.is_in(event));
         leading.min_by_key(|(_, lead)| (lead.part, lead.edge.map(|(_, grade)| grade))).map(|(at, _)| at)
     }
 
     fn new(subject: KeyRef, name: String) -> Self {
         let (trail, origins) = (Trail::default(), Trail::default());
-        Self { subject, name, all: Vec::new(), trail, origins, unfollowed: Vec::new(), ids: BTreeSet::new() }
+        Self { subject, name, all: Vec::new(), trail, origins, unfollowed: Vec::new() }
     }
 
     /// Walks forward from a credential, and leads to each that came of it.
@@ -136,13 +134,5 @@ impl Leads {
             }
         }
         Ok(())
-    }
-
-    /// Whether the event names its subject by a lasting identifier that is not this identity's.
-    fn is_of_another(&self, event: &Event) -> bool {
-        let named: BTreeSet<KeyRef> =
-            [Role::Subject, Role::Behalf].into_iter().flat_map(|role| lasting(event, role)).collect();
-        let comparable = named.iter().any(|name| self.ids.iter().any(|own| own.kind == name.kind));
-        comparable && named.is_disjoint(&self.ids)
     }
 }

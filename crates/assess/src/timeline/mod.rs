@@ -79,13 +79,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(leads: Leads, mut page: TimePage) -> Self {
-        let (dated, undated) = (page.dated.len(), page.undated.len());
-        // What names another identity of the same name is none of the subject's.
-        page.dated.retain(|event| leads.best(event).is_some());
-        page.undated.retain(|event| leads.best(event).is_some());
-        page.total -= (dated - page.dated.len()) as u64;
-        page.undated_total -= (undated - page.undated.len()) as u64;
+    fn of(leads: Leads, page: TimePage) -> Self {
         let last = page.dated.last().and_then(|event| event.time.at);
         let next = last.filter(|_| page.total > page.dated.len() as u64);
         let events = page.dated.iter().chain(&page.undated);

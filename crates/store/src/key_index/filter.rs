@@ -81,7 +81,7 @@ fn hash(value: &[u8]) -> u64 {
 }
 
 fn block_of(hash: u64, blocks: usize) -> usize {
-    ((hash >> 32) * blocks as u64 >> 32) as usize
+    (((hash >> 32) * blocks as u64) >> 32) as usize
 }
 
 /// The bit of each word: its byte in the block, and itself. Words are little-endian.
@@ -131,7 +131,9 @@ mod tests {
         let (bytes, blocks) = encoded(values.iter().cloned());
         assert_eq!(blocks, 4);
         let mut peer = parquet::bloom_filter::Sbbf::new_with_num_of_bytes(bytes.len());
-        values.iter().for_each(|value| peer.insert(value.as_bytes()));
+        for value in &values {
+            peer.insert(value.as_bytes());
+        }
         let mut expected = Vec::new();
         peer.write_bitset(&mut expected).unwrap();
         assert_eq!(bytes, expected);

@@ -1,12 +1,13 @@
 //! Reading `keys.index`: footers once, blocks as they are asked for. See `mod.rs`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ascribe_model::{KeyKind, KeyRef, Role, Timestamp};
+use hashbrown::HashMap;
 
 use super::filter::{self, PAGE_BLOCKS, PAGE_BYTES, Probe};
 use super::{MAGIC, UNITS_NS};
@@ -33,7 +34,7 @@ pub(crate) struct KeyIndex {
     /// By number, those used last at the end.
     kept: Mutex<VecDeque<(usize, Arc<Vec<u8>>)>>,
     /// Where keys stand that were looked up; nowhere for those that the index does not hold.
-    look_ups: Mutex<BTreeMap<KeyRef, Option<Place>>>,
+    look_ups: Mutex<HashMap<KeyRef, Option<Place>>>,
 }
 
 #[derive(Debug)]
