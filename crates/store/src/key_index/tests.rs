@@ -83,6 +83,17 @@ fn check(cursor: &Cursor, (name, roles): (&Name, &BTreeMap<Role, Events>)) -> Re
     Ok(())
 }
 
+/// At `value` stands the first key that the oracle has of it, if it has one.
+fn check_at(index: &Arc<KeyIndex>, oracle: &Oracle, value: &str) {
+    let from = (value.to_owned(), String::new(), String::new());
+    let expected = oracle.range(from..).next().filter(|(name, _)| name.0 == value);
+    let found = index.at_value(value).unwrap();
+    assert_eq!(found.is_some(), expected.is_some(), "{value:?}");
+    if let (Some(cursor), Some(expected)) = (found, expected) {
+        check(&cursor, expected).unwrap();
+    }
+}
+
 /// From `value` on, the cursor shows what the oracle shows.
 fn check_from(index: &Arc<KeyIndex>, oracle: &Oracle, value: &str, count: usize) {
     let mut cursor = index.cursor(value, 0);
@@ -126,6 +137,8 @@ fn keys_fill_many_blocks_and_one_value_may_fill_several() {
     for (value, ..) in oracle.keys().step_by(7) {
         check_from(&index, &oracle, value, 3);
         check_from(&index, &oracle, &format!("{value}!"), 1);
+        check_at(&index, &oracle, value);
+        check_at(&index, &oracle, &format!("{value}!"));
     }
     assert!(!index.cursor("\u{10ffff}", 0).advance_to("\u{10ffff}").unwrap());
 }
@@ -173,5 +186,6 @@ proptest! {
         let (_folder, index, oracle) = index(&events);
         check_from(&index, &oracle, "", oracle.len());
         check_from(&index, &oracle, &sought, 4);
+        check_at(&index, &oracle, &sought);
     }
 }
