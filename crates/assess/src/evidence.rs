@@ -135,6 +135,15 @@ pub trait Evidence {
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError>;
 
+    /// Says that the events that list any of `keys` in one of `roles` are going to be asked for, key by key: whoever can
+    /// read them together may do so now.
+    ///
+    /// # Errors
+    /// When the evidence cannot be read.
+    fn expect(&self, _keys: &[&KeyRef], _roles: &[Role]) -> Result<(), EvidenceError> {
+        Ok(())
+    }
+
     /// How many events list `key` in `role`, without reading them.
     ///
     /// # Errors

@@ -153,7 +153,7 @@ impl Store {
         Ok(Leaves { leaves, total })
     }
 
-    /// Up to `limit` leaves at which `key` was seen in any of `roles`, less those at which one of `apart` was, in one of its
+    /// Up to `limit` leaves at which any of `named` was seen in one of its roles, less those at which one of `apart` was, in one of its
     /// own roles. Where a record may hold several events, its leaf is kept: it may have been seen in another of them. With a
     /// window, what cannot be in it is left out, as by [`Self::leaves`].
     ///
@@ -161,7 +161,7 @@ impl Store {
     /// When an index cannot be read.
     pub fn leaves_apart(
         &self,
-        (key, roles): (&KeyRef, &[Role]),
+        named: &[(&KeyRef, &[Role])],
         apart: &[(&KeyRef, &[Role])],
         window: Option<(Timestamp, Timestamp)>,
         limit: usize,
@@ -174,7 +174,12 @@ impl Store {
             if window.is_some_and(|window| !segment.summary.events.may_touch(window)) {
                 continue;
             }
-            let mut of_segment = leaves_in(segment, key, roles, window)?;
+            let mut of_segment = Vec::new();
+            for (key, roles) in named {
+                of_segment.extend(leaves_in(segment, key, roles, window)?);
+            }
+            of_segment.sort_unstable();
+            of_segment.dedup();
             if segment.has_single_events() {
                 for (key, roles) in apart {
                     if of_segment.is_empty() {

@@ -39,6 +39,9 @@ const READ_AHEAD_THREADS_MAX: usize = 8;
 /// Entries whose rows stand elsewhere than they were looked for that are read instead: looking through all rows takes longer.
 pub(super) const SOUGHT_MAX: usize = 64;
 
+/// Entries of one key that are read before they are asked for.
+const EXPECTED_MAX: usize = 16;
+
 /// Key kind of the readable names that the store lists beside the keys of events.
 const NAME_KIND: &str = "name";
 
@@ -337,10 +340,18 @@ impl Evidence for OpenEvidence {
         });
         let others: Vec<(&KeyRef, &[Role])> =
             apart.iter().map(|wanted| (&wanted.key, wanted.roles.as_slice())).collect();
-        let leaves = self.store.leaves_apart((key, roles), &others, None, limit).map_err(failed)?;
+        let leaves = self.store.leaves_apart(&[(key, roles)], &others, None, limit).map_err(failed)?;
         let mut events = self.listing(&leaves, &Wanted::new(key.clone(), roles))?;
         events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
         Ok(events)
+    }
+
+    fn expect(&self, keys: &[&KeyRef], roles: &[Role]) -> Result<(), EvidenceError> {
+        let mut leaves = BTreeSet::new();
+        for key in keys {
+            leaves.extend(self.store.leaves(key, roles, None, EXPECTED_MAX).map_err(failed)?.leaves);
+        }
+        self.read_ahead(&leaves.into_iter().collect::<Vec<_>>())
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

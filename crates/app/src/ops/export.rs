@@ -476,6 +476,10 @@ impl Evidence for Recording<'_> {
         Ok(events)
     }
 
+    fn expect(&self, keys: &[&KeyRef], roles: &[Role]) -> Result<(), EvidenceError> {
+        self.evidence.expect(keys, roles)
+    }
+
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {
         self.events(key, &[role], USES_MAX)?;
         self.evidence.tally(key, role)

@@ -84,19 +84,22 @@ impl Pages<'_> {
     fn leaves(&self, span: Option<(Timestamp, Timestamp)>) -> Result<Listing, EvidenceError> {
         let store = &self.evidence.store;
         let (mut leaves, mut unsure) = (BTreeSet::new(), BTreeSet::new());
+        let mut names: BTreeMap<&BTreeSet<KeyRef>, Vec<(&KeyRef, &[Role])>> = BTreeMap::new();
         for wanted in self.wanted {
-            if !wanted.is_name() {
+            if wanted.is_name() {
+                names.entry(&wanted.of).or_default().push((&wanted.key, &wanted.roles));
+            } else {
                 let found = store.leaves(&wanted.key, &wanted.roles, span, usize::MAX);
                 leaves.extend(found.map_err(failed)?.leaves);
-                continue;
             }
+        }
+        for (of, names) in names {
             // What concerns somebody by an identifier of such a kind is of another of this name, or is listed by it.
-            let kinds: BTreeSet<&str> = wanted.of.iter().map(|own| own.kind.name()).collect();
+            let kinds: BTreeSet<&str> = of.iter().map(|own| own.kind.name()).collect();
             let hints: Vec<KeyRef> =
                 kinds.into_iter().map(|kind| hint_key(&format!("{LASTING_SUBJECT}{kind}"))).collect();
             let apart: Vec<(&KeyRef, &[Role])> = hints.iter().map(|hint| (hint, &[Role::Name][..])).collect();
-            let found = store.leaves_apart((&wanted.key, &wanted.roles), &apart, span, usize::MAX);
-            let found = found.map_err(failed)?;
+            let found = store.leaves_apart(&names, &apart, span, usize::MAX).map_err(failed)?;
             if !store.has_single_events(&found) {
                 unsure.extend(found.iter().copied());
             }

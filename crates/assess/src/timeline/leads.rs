@@ -81,7 +81,9 @@ impl Leads {
             leads.all.push(lead);
         }
         let credentials: Vec<&KeyRef> = detail.credentials.iter().map(|used| &used.credential).collect();
-        for uid in credentials.iter().take(FOLLOWED_MAX) {
+        let followed = &credentials[..credentials.len().min(FOLLOWED_MAX)];
+        evidence.expect(followed, &[Role::Issued, Role::Parent])?;
+        for uid in followed {
             leads.all.push(own(uid));
             leads.follow(evidence, &start(uid))?;
         }
