@@ -134,7 +134,10 @@ fn statement_of(detail: &IdentityDetail) -> String {
         0 => String::new(),
         1 => "; 1 identity looks like it and was not taken for it".to_owned(),
         LOOK_ALIKES_MAX.. => {
-            format!("; at least {LOOK_ALIKES_MAX} identities look like it and were not taken for it")
+            format!(
+                "; at least {} identities look like it and were not taken for it",
+                detail.not_merged.len()
+            )
         }
         several => format!("; {several} identities look like it and were not taken for it"),
     };

@@ -15,7 +15,7 @@ use crate::kinds::{is_collective, is_lasting};
 const COMPARED: [usize; 3] = [1, 16, 256];
 /// Names of one identity whose look-alikes are looked for.
 const NAMES_MAX: usize = 8;
-/// Look-alikes that are listed; no more are looked for.
+/// Look-alikes of one name, and of those that are spelt otherwise, that are listed; no more of one name are looked for.
 pub(crate) const LISTED_MAX: usize = 16;
 /// Roles in which a key names an identity.
 const NAMING: [Role; 4] = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
@@ -58,7 +58,8 @@ pub(super) fn look_alikes(
             }
         }
     }
-    Ok(found.into_values().take(LISTED_MAX).collect())
+    // However often a name was given again, what is only spelt like it has room.
+    Ok(found.into_values().take(2 * LISTED_MAX).collect())
 }
 
 /// Identities of other lasting identifiers that records name by the same keys, each with records that do so. Whoever is
