@@ -267,7 +267,7 @@ impl Evidence for Recorded {
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError> {
         let mut events = self.events(key, roles, usize::MAX)?.events;
-        events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
+        events.retain(|event| !Wanted::any_in(apart, event));
         events.truncate(limit);
         Ok(events)
     }
@@ -330,7 +330,7 @@ impl TimePage {
         period: Period,
         limit: usize,
     ) -> Self {
-        let listing = events.filter(|event| wanted.iter().any(|wanted| wanted.is_in(event)));
+        let listing = events.filter(|event| Wanted::any_in(wanted, event));
         let (mut dated, mut undated): (Vec<Arc<Event>>, Vec<Arc<Event>>) =
             listing.cloned().partition(|event| event.time.at.is_some());
         dated.retain(|event| event.time.at.is_some_and(|at| period.holds(at)));
@@ -371,6 +371,11 @@ impl Wanted {
     pub fn is_in(&self, event: &Event) -> bool {
         event.keys.iter().any(|listed| self.roles.contains(&listed.role) && self.key.names(listed))
             && !(self.is_name() && self.is_of_another(event))
+    }
+
+    /// Whether any of these is in the event.
+    pub fn any_in(wanted: &[Self], event: &Event) -> bool {
+        wanted.iter().any(|wanted| wanted.is_in(event))
     }
 
     /// Whether others may have the key too.

@@ -117,8 +117,7 @@ impl Evidence for BundledEvidence {
         apart: &[Wanted],
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, EvidenceError> {
-        let is_wanted = |event: &Event| !apart.iter().any(|wanted| wanted.is_in(event));
-        Ok(self.listing(key, roles, &is_wanted, limit).events)
+        Ok(self.listing(key, roles, &|event| !Wanted::any_in(apart, event), limit).events)
     }
 
     fn tally(&self, key: &KeyRef, role: Role) -> Result<Tally, EvidenceError> {

@@ -153,9 +153,9 @@ impl Store {
         Ok(Leaves { leaves, total })
     }
 
-    /// Up to `limit` leaves at which any of `named` was seen in one of its roles, less those at which one of `apart` was, in one of its
-    /// own roles. Where a record may hold several events, its leaf is kept: it may have been seen in another of them. With a
-    /// window, what cannot be in it is left out, as by [`Self::leaves`].
+    /// Up to `limit` leaves at which any of `named` was seen in one of its roles, less those at which one of `apart` was, in
+    /// one of its own. Where a record may hold several events, its leaf is kept: it may have been seen in another of them.
+    /// With a window, what cannot be in it is left out, as by [`Self::leaves`].
     ///
     /// # Errors
     /// When an index cannot be read.

@@ -31,7 +31,6 @@ def files(table):
     return ", ".join("'%s'" % file for file in found)
 
 
-
 db = duckdb.connect(config={"threads": threads})
 db.execute("SET enable_progress_bar = false")
 db.execute("SET TimeZone = 'UTC'")

@@ -163,10 +163,13 @@ impl Bench<'_> {
     }
 
     fn ascribe(&self, arguments: &[&str]) -> Result<Measured, BenchError> {
+        Ok(measure::measure(&self.run(arguments))?)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run<'_> {
         let evidence = self.evidence();
         let arguments = ["--evidence", &evidence].into_iter().chain(arguments.iter().copied());
-        let arguments = arguments.map(str::to_owned).collect();
-        Ok(measure::measure(&Run { program: self.ascribe, arguments, cores: CORES })?)
+        Run { program: self.ascribe, arguments: arguments.map(str::to_owned).collect(), cores: CORES }
     }
 
     /// Brings the evidence to as many events as are asked for; measures a batch on the way.
@@ -209,11 +212,17 @@ impl Bench<'_> {
         })
     }
 
-    /// Delivers, takes in, and removes what was delivered.
-    fn ingest(&self, order: Order) -> Result<Measured, BenchError> {
+    /// A delivery, and its folder as it is named on a command line; it goes when it is dropped.
+    fn delivered(&self, order: Order) -> Result<(tempfile::TempDir, String), BenchError> {
         let slice = tempfile::tempdir_in(self.folder).map_err(BenchError::Scratch)?;
         deliveries::write(order, slice.path())?;
         let path = slice.path().display().to_string();
+        Ok((slice, path))
+    }
+
+    /// Delivers, takes in, and removes what was delivered.
+    fn ingest(&self, order: Order) -> Result<Measured, BenchError> {
+        let (_slice, path) = self.delivered(order)?;
         let measured = self.ascribe(&["ingest", &path, "--output", "json"])?;
         expect_events("ascribe ingest", &json("ascribe ingest", &measured)?["events"], order.events)?;
         Ok(measured)
@@ -243,14 +252,9 @@ impl Bench<'_> {
     fn instructions(&self, stored: u64) -> Result<f64, BenchError> {
         let mut sum = 0;
         for _ in 0..CYCLE {
-            let slice = tempfile::tempdir_in(self.folder).map_err(BenchError::Scratch)?;
-            deliveries::write(batch_after(stored), slice.path())?;
-            let path = slice.path().display().to_string();
-            let evidence = self.evidence();
-            let arguments = ["--evidence", &evidence, "ingest", &path, "--output", "json"];
-            let arguments = arguments.map(str::to_owned).to_vec();
-            let counts = slice.path().join("counts");
-            sum += measure::instructions(&Run { program: self.ascribe, arguments, cores: CORES }, &counts)?;
+            let (slice, path) = self.delivered(batch_after(stored))?;
+            let run = self.run(&["ingest", &path, "--output", "json"]);
+            sum += measure::instructions(&run, &slice.path().join("counts"))?;
         }
         Ok(float(sum) / float(CYCLE))
     }

@@ -342,7 +342,7 @@ impl Evidence for OpenEvidence {
             apart.iter().map(|wanted| (&wanted.key, wanted.roles.as_slice())).collect();
         let leaves = self.store.leaves_apart(&[(key, roles)], &others, None, limit).map_err(failed)?;
         let mut events = self.listing(&leaves, &Wanted::new(key.clone(), roles))?;
-        events.retain(|event| !apart.iter().any(|wanted| wanted.is_in(event)));
+        events.retain(|event| !Wanted::any_in(apart, event));
         Ok(events)
     }
 

@@ -25,7 +25,6 @@ pub(super) struct Pages<'p> {
 }
 
 /// Entries that list a wanted key, in order.
-#[derive(Default)]
 struct Listing {
     leaves: Vec<u64>,
     /// Those of which only reading tells whether what they list is wanted.
@@ -244,7 +243,7 @@ impl Pages<'_> {
         undated: &mut BTreeMap<EventId, Arc<Event>>,
     ) -> Result<(), EvidenceError> {
         for event in self.evidence.events_at(leaf)? {
-            if !self.wanted.iter().any(|wanted| wanted.is_in(&event)) {
+            if !Wanted::any_in(self.wanted, &event) {
                 continue;
             }
             match event.time.at {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ascribe_model::{Event, EventId, Identity, KeyRef, LookAlike, Role};
 
 use super::spelling::other_spellings;
-use super::{CITED_MAX, anchor_of, identities_in, keys_naming};
+use super::{CITED_MAX, IDENTITY_ROLES, anchor_of, identities_in, keys_naming};
 use crate::Evidence;
 use crate::evidence::{EvidenceError, Wanted};
 use crate::kinds::{is_collective, is_lasting};
@@ -19,9 +19,6 @@ const NAMES_MAX: usize = 8;
 pub(crate) const LISTED_MAX: usize = 16;
 /// Roles in which a key names an identity.
 const NAMING: [Role; 4] = [Role::Actor, Role::Behalf, Role::Subject, Role::Name];
-
-/// Roles in which a key stands for an identity.
-const IDENTITY_ROLES: [Role; 3] = [Role::Actor, Role::Behalf, Role::Subject];
 
 /// What is known to be the identity.
 pub(super) struct Known<'k> {

@@ -26,6 +26,8 @@ use crate::evidence::EvidenceError;
 use crate::kinds::{is_credential, is_lasting};
 use crate::naming::counted;
 
+/// Roles in which a key stands for an identity that an event concerns.
+pub(crate) const IDENTITY_ROLES: [Role; 3] = [Role::Actor, Role::Behalf, Role::Subject];
 /// Entries of one identifier and role that are read for its names where it is the identity that is asked about.
 const READ_MAX: usize = 512;
 /// Events that are read where it is shown beside what is asked about.
@@ -135,7 +137,7 @@ impl Gathered {
         depth: Depth,
     ) -> Result<Vec<KeyRef>, EvidenceError> {
         let mut others = Vec::new();
-        for role in [Role::Actor, Role::Behalf, Role::Subject] {
+        for role in IDENTITY_ROLES {
             let events = match (depth, role) {
                 (Depth::Beside, _) => {
                     let events = evidence.events(anchor, &[role], READ_BESIDE_MAX)?.events;

@@ -7,7 +7,7 @@ use ascribe_model::{Credential, Event, Gap, JoinGrade, KeyRef, Node, Role, Timel
 use super::{own, start, subject_name};
 use crate::Evidence;
 use crate::evidence::{EvidenceError, Wanted};
-use crate::identity::{Depth, identity_of};
+use crate::identity::{Depth, IDENTITY_ROLES, identity_of};
 use crate::kinds::is_lasting;
 use crate::naming::{counted, identity_name};
 use crate::trail::Trail;
@@ -15,8 +15,6 @@ use crate::trail::Trail;
 /// Roles in which an event names a credential that it concerns.
 pub(super) const CREDENTIAL_ROLES: [Role; 6] =
     [Role::Used, Role::Presented, Role::Issued, Role::Ended, Role::Enabled, Role::Resource];
-/// Roles in which an event names an identity that it concerns.
-const IDENTITY_ROLES: [Role; 3] = [Role::Actor, Role::Behalf, Role::Subject];
 /// Credentials of one identity whose lineage is followed forward.
 const FOLLOWED_MAX: usize = 64;
 

@@ -1,7 +1,8 @@
 //! Which values an index does not hold, told without reading a block: a split-block Bloom filter (Apache Parquet, "Bloom
 //! Filter": XXH64 with seed 0, blocks of 256 bits, the same salts). See `mod.rs`.
 //!
-//! Most look-ups ask each segment of a store for a value that one of them has.
+//! Most look-ups ask each segment of a store for a value that one of them has. The filter of `ids.index` is asked for each
+//! event that comes in, and is in memory; this one is read a page at a time, so all bits of a value stand together.
 
 use twox_hash::XxHash64;
 
@@ -26,9 +27,12 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Adds a value.
+    /// Adds a value. One that comes again at once, as keys of one value do, counts once.
     pub(super) fn add(&mut self, value: &[u8]) {
-        self.hashes.push(hash(value));
+        let hash = hash(value);
+        if self.hashes.last() != Some(&hash) {
+            self.hashes.push(hash);
+        }
     }
 
     /// Appends the blocks to `out`, and to `footer` how many there are and the checksum of each page.

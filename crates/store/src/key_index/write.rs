@@ -331,9 +331,7 @@ impl Blocks {
             self.close_block()?;
         }
         let mut shared = shared_length(&self.previous, value);
-        if shared < value.len() || shared < self.previous.len() || self.is_empty() {
-            self.filter.add(value);
-        }
+        self.filter.add(value);
         if self.raw.is_empty() {
             let shortest = if self.count == 0 { 0 } else { (shared + 1).min(value.len()) };
             self.separator = value[..shortest].to_vec();
@@ -373,10 +371,6 @@ impl Blocks {
         self.filter.finish(&mut self.out, &mut footer);
         frame::close(&mut self.out, &footer, MAGIC);
         Ok(self.out)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.count == 0 && self.raw.is_empty()
     }
 
     fn close_block(&mut self) -> Result<(), WriteError> {
